@@ -1,0 +1,44 @@
+/** What a peer tells about itself: one union for the embedding API, `--json` and whatever shows it. */
+import type { FailureReason, PeerUrl } from './ports.js'
+
+/** What happened, before it is stamped. */
+export type Happening =
+  /** Neighbours can reach us under this URL. */
+  | { readonly type: 'listening'; readonly url: PeerUrl }
+  /** A peer answered for the first time, or again. */
+  | { readonly type: 'peer-joined'; readonly url: PeerUrl }
+  /** A peer is not asked for the time being; it comes back by itself. */
+  | { readonly type: 'peer-lost'; readonly url: PeerUrl; readonly reason: FailureReason }
+  /** Somebody (or we ourselves: `from` is absent) asks for a file. */
+  | { readonly type: 'query-received'; readonly name: string; readonly id: string; readonly from?: PeerUrl }
+  /** One outgoing call. */
+  | { readonly type: 'query-sent'; readonly url: PeerUrl; readonly name: string; readonly id: string }
+  | {
+      readonly type: 'query-answered'
+      readonly name: string
+      readonly id: string
+      readonly holders: readonly PeerUrl[]
+    }
+  | { readonly type: 'query-missed'; readonly name: string; readonly id: string }
+  | { readonly type: 'transfer-started'; readonly name: string; readonly size: number }
+  | {
+      readonly type: 'transfer-progressed'
+      readonly name: string
+      /** Bytes here so far. */
+      readonly bytes: number
+      /** Bytes in all. */
+      readonly total: number
+      readonly bytesPerSecond: number
+      readonly holders: readonly PeerUrl[]
+    }
+  /** What a holder sent was not what it promised; it is not used again for this file. */
+  | { readonly type: 'piece-rejected'; readonly name: string; readonly holder: PeerUrl }
+  | { readonly type: 'transfer-completed'; readonly name: string; readonly path: string; readonly root: string }
+  | { readonly type: 'transfer-failed'; readonly name: string; readonly code: string }
+  | { readonly type: 'file-added'; readonly name: string }
+  | { readonly type: 'file-removed'; readonly name: string }
+  /** The last event. `code` is there when the peer ended because of an error. */
+  | { readonly type: 'closed'; readonly code?: string }
+
+/** An event of a peer: what happened, when (ISO 8601), and the version of this schema. */
+export type PeerEvent = Happening & { readonly at: string; readonly v: 1 }
