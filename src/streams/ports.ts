@@ -38,6 +38,14 @@ export interface Question {
 /** Why a neighbour could not be used. `reset` alone is worth one more try at once: the connection broke before an answer. */
 export type FailureReason = 'refused' | 'reset' | 'timed-out' | 'not-a-peer' | 'nonsense' | 'ourselves'
 
+/** A neighbour that could not be used: a value, never the error of a stream. */
+export interface Failed {
+  readonly type: 'failed'
+  readonly reason: FailureReason
+  /** For a person to read. */
+  readonly detail: string
+}
+
 /** How a neighbour took a question. A failing neighbour is a value, never the error of a stream. */
 export type Outcome =
   /** The answer has begun to arrive and may be long: from now on the deadline no longer counts. Comes first or not at all. */
@@ -47,15 +55,13 @@ export type Outcome =
   | { readonly type: 'missed' }
   /** It would not look (fault 200). */
   | { readonly type: 'denied' }
-  | { readonly type: 'failed'; readonly reason: FailureReason; readonly detail: string }
+  | Failed
 
 /** What a neighbour turned out to speak. */
 export type Dialect = 'p2prx' | 'book' | 'simple'
 
 /** What came of introducing ourselves. */
-export type Greeting =
-  | { readonly type: 'greeted'; readonly dialect: Dialect; readonly roundTripMs: number }
-  | { readonly type: 'failed'; readonly reason: FailureReason; readonly detail: string }
+export type Greeting = { readonly type: 'greeted'; readonly dialect: Dialect; readonly roundTripMs: number } | Failed
 
 /** One row of a peer's list of shared files. */
 export interface SharedFile {
@@ -101,7 +107,7 @@ export type ReadOutcome =
     }
   | { readonly type: 'changed' }
   | { readonly type: 'gone' }
-  | { readonly type: 'failed'; readonly reason: FailureReason; readonly detail: string }
+  | Failed
 
 /** One page of a peer's shared files. */
 export interface FileList {
@@ -119,10 +125,7 @@ export interface Transport {
   ask: (peer: PeerUrl, question: Question) => Observable<Outcome>
   read: (holder: PeerUrl, request: ReadRequest) => Observable<ReadOutcome>
   /** The names that come after `after`, in byte order, a page of them. */
-  list: (
-    peer: PeerUrl,
-    after: string
-  ) => Observable<FileList | { readonly type: 'failed'; readonly reason: FailureReason; readonly detail: string }>
+  list: (peer: PeerUrl, after: string) => Observable<FileList | Failed>
 }
 
 /** What neighbours may ask of us. */
@@ -179,8 +182,15 @@ export interface Download {
 
 /** Files that came from foreign peers for somebody's sake; bounded in bytes, least recently used first out. */
 export interface Cache {
-  /** Keeps what arrives. Two for one name go one after the other, so that only one of several senders is read at a time. */
-  keep: (name: string, bytes: AsyncIterable<Uint8Array>) => Promise<SharedFile>
+  /**
+   * Keeps what arrives. Two for one name go one after the other, so that only one of several senders is read at a time.
+   * Errors with INTEGRITY, and keeps nothing, when it is not what was expected.
+   */
+  keep: (
+    name: string,
+    bytes: AsyncIterable<Uint8Array>,
+    expected?: { readonly size: number; readonly root?: string }
+  ) => Promise<SharedFile>
   find: (name: string) => SharedFile | undefined
   /** Errors with NOT_FOUND. */
   open: (name: string) => Promise<Source>

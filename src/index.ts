@@ -1,0 +1,12 @@
+/**
+ * The public API, listed by hand: what is not listed is not promised.
+ *
+ * @packageDocumentation
+ */
+export { type ErrorCode, P2pError } from './errors.js'
+export { type PeerOptions, parsePeerUrl } from './options.js'
+export { createPeer, type Peer } from './peer.js'
+export type { KnownPeer } from './streams/directory.js'
+export type { PeerEvent } from './streams/events.js'
+export type { Dialect, FailureReason, Offer, PeerUrl, SharedFile } from './streams/ports.js'
+export type { Progress } from './streams/transfer.js'

@@ -1,0 +1,65 @@
+/** What a peer can be told, and the checks that need nothing but the text. */
+import { P2pError } from './errors.js'
+import type { PeerUrl, Transport } from './streams/ports.js'
+import { DEFAULT_CONCURRENCY } from './streams/query.js'
+import { MAX_URL_LENGTH, peerKey } from './streams/urls.js'
+
+/** The port of the book's examples. */
+export const DEFAULT_PORT = 4242
+/** Without being told otherwise, a peer can be reached from its own machine only. */
+export const DEFAULT_HOST = '127.0.0.1'
+/** How long a user waits for a miss when neighbours are silent. */
+export const DEFAULT_QUERY_TIMEOUT_MS = 15_000
+
+/** Settings of a peer. */
+export interface PeerOptions {
+  /** The shared folder, and where fetched files go. Created when missing. */
+  readonly dir: string
+  /**
+   * The one spelling under which the peer announces itself, e.g. `http://192.168.1.10:4242`.
+   * Default: `http://HOST:PORT` as bound.
+   */
+  readonly url?: PeerUrl
+  /** Address to listen on. Default 127.0.0.1, which only this machine can reach; `0.0.0.0` is every interface. */
+  readonly host?: string
+  /** Port to listen on; 0 is any free one. Default: the port of `url`, else 4242. */
+  readonly port?: number
+  /** Peers to begin with. */
+  readonly peers?: readonly PeerUrl[]
+  /** Only asks and fetches: does not listen, share or introduce itself. Default false. */
+  readonly visitor?: boolean
+  /** Neighbours asked at once by one query, 1 to 64. Default 8. */
+  readonly concurrency?: number
+  /** How long a query of ours may take, in milliseconds, when nobody finds the file. Default 15,000. */
+  readonly queryTimeoutMs?: number
+  /** Who knows it may make this peer fetch a file over XML-RPC (the book's `fetch`). Default: nobody may. */
+  readonly fetchSecret?: string
+  /** Another way to the neighbours than HTTP, such as a memory network's. `url` must be set with it. */
+  readonly transport?: Transport
+}
+
+/**
+ * Checks a peer's URL as somebody typed it, and returns it unchanged: neighbours compare it letter by letter.
+ * Errors with BAD_URL.
+ */
+export function parsePeerUrl(text: string): PeerUrl {
+  if (peerKey(text) !== undefined) return text
+  throw new P2pError('BAD_URL', `${JSON.stringify(text.slice(0, MAX_URL_LENGTH))} is not the URL of a peer.`)
+}
+
+/** Settings with their defaults filled in. Errors with USAGE or BAD_URL. */
+export function completeOptions(options: PeerOptions) {
+  const { url, host = DEFAULT_HOST, concurrency = DEFAULT_CONCURRENCY, peers = [] } = options
+  const { queryTimeoutMs = DEFAULT_QUERY_TIMEOUT_MS, visitor = false } = options
+  if (url !== undefined) parsePeerUrl(url)
+  const port = options.port ?? (url === undefined ? DEFAULT_PORT : Number(new URL(url).port || 80))
+  within('The port', port, 0, 65_535)
+  within('concurrency', concurrency, 1, 64)
+  within('queryTimeoutMs', queryTimeoutMs, 1, 600_000)
+  return { ...options, host, port, concurrency, queryTimeoutMs, visitor, peers: peers.map(parsePeerUrl) }
+}
+
+function within(what: string, value: number, least: number, most: number): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return
+  throw new P2pError('USAGE', `${what} is a whole number from ${least} to ${most}, not ${value}.`)
+}

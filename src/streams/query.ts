@@ -1,0 +1,265 @@
+/**
+ * Query broadcast: who has the file of this name? All eight rules of the query stand here or in `broadcast`.
+ *
+ * Owns the queries that run and the table of queries seen. Keeps the book's history and its length, so that
+ * loops end and chains stay short, and adds what the book leaves out: neighbours are asked in parallel, and a
+ * query that comes round a second time is known by its id.
+ */
+import { filter, from, map, Observable, type SchedulerLike, Subject, takeUntil, takeWhile } from 'rxjs'
+import { createActor, type Turn } from './actor.js'
+import { broadcast, type Heard } from './broadcast.js'
+import type { Happening } from './events.js'
+import { isPlainName, leavesShareElsewhere } from './names.js'
+import type { FailureReason, Outcome, PeerUrl, Question, SharedFile } from './ports.js'
+import { forget, lookUp, NOTHING_SEEN, remember, type SeenTable } from './seen.js'
+import { peerKey, peerKeys } from './urls.js'
+
+/** At this many peers in the history a query is not passed on (Listings 27-1 and 27-2). */
+export const MAX_HISTORY_LENGTH = 6
+/** Neighbours of one query that are asked at once, unless set otherwise. */
+export const DEFAULT_CONCURRENCY = 8
+/** Queries that run at once; one more is answered as a miss, which no neighbour holds against us (WIRE W11). */
+export const MAX_RUNNING_QUERIES = 256
+/** What a peer keeps of the time it was given, so that it answers before its caller gives up: at least this, */
+export const HOP_MARGIN_MS = 50
+/** and at least this part. */
+export const HOP_MARGIN_PART = 0.1
+
+/** Where a query comes from. */
+export interface Asked {
+  readonly question: Question
+  /** The spelling of our URL under which the caller knows us; empty when we are a visitor without one. */
+  readonly as: PeerUrl
+  /** Asked by our own user, not by a neighbour. */
+  readonly own: boolean
+  /** Ask the neighbours even if the file lies in our share: the user wants theirs. */
+  readonly elsewhere?: boolean
+}
+
+interface Running extends Asked {
+  readonly id: string
+  readonly expiresAtMs: number
+}
+
+export type QueryCommand =
+  /** From a caller, who names the query by a key of its own. */
+  | ({ readonly type: 'ask'; readonly key: number; readonly id: string; readonly nowMs: number } & Asked)
+  /** From a caller who no longer wants to know. */
+  | { readonly type: 'withdraw'; readonly key: number }
+  /** From the look-up job. */
+  | { readonly type: 'looked-up'; readonly key: number; readonly file: SharedFile | undefined }
+  /** From the broadcast job. */
+  | { readonly type: 'heard'; readonly key: number; readonly heard: Heard }
+  | { readonly type: 'all-heard'; readonly key: number }
+
+export interface QueryState {
+  readonly running: ReadonlyMap<number, Running>
+  readonly seen: SeenTable
+}
+
+type QueryEvent = Happening | { readonly type: 'outcome'; readonly key: number; readonly outcome: Outcome }
+
+type QueryJob =
+  | { readonly type: 'look-up'; readonly key: number; readonly name: string; readonly elsewhere: boolean }
+  | ({ readonly type: 'broadcast'; readonly key: number; readonly history: readonly PeerUrl[] } & Running)
+  | { readonly type: 'report'; readonly url: PeerUrl; readonly reason: FailureReason }
+
+type QueryTurn = Turn<QueryState, QueryEvent, QueryJob>
+
+export const INITIAL: QueryState = { running: new Map(), seen: NOTHING_SEEN }
+
+/** Every case of a query. */
+export function step(state: QueryState, command: QueryCommand): QueryTurn {
+  switch (command.type) {
+    case 'ask': {
+      const { key, id, question, as, own, elsewhere = false, nowMs } = command
+      const { name, history } = question
+      const from_ = history.at(-1)
+      const received: Happening = { type: 'query-received', name, id, ...(from_ === undefined ? {} : { from: from_ }) }
+      // Rule 1. A direct caller may hear that it is denied; a neighbour that relays would drop us for it (W11).
+      if (!isPlainName(name)) return { state, events: [received, outcome(key, refusal(history))] }
+      if (state.running.size >= MAX_RUNNING_QUERIES) return { state, events: [received, outcome(key, MISSED)] }
+      const running = new Map(state.running).set(key, {
+        question,
+        as,
+        own,
+        id,
+        expiresAtMs: nowMs + question.deadlineMs
+      })
+      return { state: { ...state, running }, events: [received], jobs: [{ type: 'look-up', key, name, elsewhere }] }
+    }
+    case 'looked-up': {
+      const query = state.running.get(command.key)
+      if (query === undefined) return { state }
+      const { question, as, own, id } = query
+      const { file } = command
+      // Rule 2. A local file answers at once, whatever the length of the history.
+      if (file !== undefined) return settle(state, command.key, offered(file, as))
+      // Harmless here, but a sloppier neighbour might read it as a way out of its share.
+      if (!own && leavesShareElsewhere(question.name)) return settle(state, command.key, refusal(question.history))
+      // Rule 3, and the end of loops: whoever finds itself in the history does not ask again.
+      const history = as === '' ? question.history : [...question.history, as]
+      const round = as !== '' && peerKeys(question.history).has(peerKey(as) ?? as)
+      if (history.length >= MAX_HISTORY_LENGTH || round) return settle(state, command.key, MISSED)
+      // Rule 5. A second copy is of use only where it may go further than the first.
+      const before = lookUp(state.seen, id)
+      if (before?.offer !== undefined) return settle(state, command.key, { type: 'offered', offer: before.offer })
+      if (before !== undefined && before.historyLength <= history.length) return settle(state, command.key, MISSED)
+      const seen = remember(state.seen, id, { key: command.key, historyLength: history.length })
+      return { state: { ...state, seen }, jobs: [{ type: 'broadcast', key: command.key, history, ...query }] }
+    }
+    case 'heard': {
+      const query = state.running.get(command.key)
+      if (query === undefined) return { state }
+      const { heard } = command
+      const { name } = query.question
+      if (heard.type === 'sent') return { state, events: [{ type: 'query-sent', url: heard.peer, name, id: query.id }] }
+      switch (heard.outcome.type) {
+        case 'answering':
+          return { state, events: [outcome(command.key, heard.outcome)] }
+        case 'offered':
+          return settle(state, command.key, heard.outcome)
+        case 'failed': // Rule 7.
+          return { state, jobs: [{ type: 'report', url: heard.peer, reason: heard.outcome.reason }] }
+        case 'missed':
+        case 'denied':
+          return { state }
+      }
+      return { state }
+    }
+    case 'all-heard':
+      return state.running.has(command.key) ? settle(state, command.key, MISSED) : { state }
+    case 'withdraw': {
+      const query = state.running.get(command.key)
+      if (query === undefined) return { state }
+      // A question taken back is forgotten, so that a caller whose connection broke may ask again.
+      const seen = lookUp(state.seen, query.id)?.key === command.key ? forget(state.seen, query.id) : state.seen
+      return { state: { seen, running: withoutKey(state.running, command.key) } }
+    }
+  }
+}
+
+const MISSED: Outcome = { type: 'missed' }
+
+function refusal(history: readonly PeerUrl[]): Outcome {
+  return history.length === 0 ? { type: 'denied' } : MISSED
+}
+
+function offered({ name, size, root }: SharedFile, as: PeerUrl): Outcome {
+  return { type: 'offered', offer: { name, size, ...(root === undefined ? {} : { root }), holders: [as] } }
+}
+
+function outcome(key: number, what: Outcome): QueryEvent {
+  return { type: 'outcome', key, outcome: what }
+}
+
+/** Ends a query: tells the caller, and keeps an offer for copies that come later. */
+function settle(state: QueryState, key: number, what: Outcome): QueryTurn {
+  const query = state.running.get(key)
+  if (query === undefined) return { state }
+  const { id, question } = query
+  const running = withoutKey(state.running, key)
+  if (what.type !== 'offered') {
+    return {
+      state: { ...state, running },
+      events: [outcome(key, what), { type: 'query-missed', name: question.name, id }]
+    }
+  }
+  const entry = lookUp(state.seen, id)
+  const seen = entry === undefined ? state.seen : remember(state.seen, id, { ...entry, offer: what.offer })
+  const told: Happening = { type: 'query-answered', name: question.name, id, holders: what.offer.holders }
+  return { state: { running, seen }, events: [outcome(key, what), told] }
+}
+
+function withoutKey<V>(map_: ReadonlyMap<number, V>, key: number): ReadonlyMap<number, V> {
+  const next = new Map(map_)
+  next.delete(key)
+  return next
+}
+
+export interface QueryInit {
+  readonly ask: (peer: PeerUrl, question: Question) => Observable<Outcome>
+  /** What we have under this name; without our share when it is to come from elsewhere. Must not reject. */
+  readonly find: (name: string, elsewhere: boolean) => Promise<SharedFile | undefined>
+  /** Who may be asked now, best first. */
+  readonly neighbours: () => readonly PeerUrl[]
+  readonly report: (url: PeerUrl, reason: FailureReason) => void
+  readonly newId: () => string
+  readonly concurrency?: number
+  readonly scheduler: SchedulerLike
+  readonly stop$: Observable<unknown>
+}
+
+export interface Query {
+  /** Cold: one query. Emits its outcome and completes; never errors. Unsubscribing takes it back everywhere. */
+  readonly ask: (asked: Asked) => Observable<Outcome>
+  readonly event$: Observable<Happening>
+}
+
+export function createQuery(init: QueryInit): Query {
+  const { ask, find, neighbours, report, newId, concurrency = DEFAULT_CONCURRENCY, scheduler, stop$ } = init
+  const withdrawn$ = new Subject<number>()
+  let lastKey = 0
+
+  const actor = createActor<QueryCommand, QueryState, QueryEvent, QueryJob>({ initial: INITIAL, step, stop$, run })
+
+  function run(job: QueryJob): Observable<QueryCommand> {
+    switch (job.type) {
+      case 'look-up':
+        return from(find(job.name, job.elsewhere)).pipe(map((file) => ({ type: 'looked-up', key: job.key, file })))
+      case 'broadcast':
+        return broadcastJob(job)
+      case 'report':
+        report(job.url, job.reason)
+        return from([])
+    }
+  }
+
+  function broadcastJob({
+    key,
+    id,
+    question,
+    history,
+    expiresAtMs
+  }: QueryJob & { type: 'broadcast' }): Observable<QueryCommand> {
+    const taken = peerKeys([...history, ...question.asking])
+    const peers = neighbours().filter((url) => !taken.has(peerKey(url) ?? url))
+    const askOne = (peer: PeerUrl, leftMs: number) => {
+      // Rule 6. The neighbour gets less than we have, so that it answers before we give up.
+      const deadlineMs = Math.floor(leftMs - Math.max(HOP_MARGIN_MS, leftMs * HOP_MARGIN_PART))
+      const asking = peers.filter((url) => url !== peer)
+      return ask(peer, { name: question.name, history, id, asking, deadlineMs: Math.max(0, deadlineMs) })
+    }
+    return new Observable((subscriber) => {
+      broadcast({ peers, ask: askOne, concurrency, expiresAtMs, scheduler })
+        .pipe(takeUntil(withdrawn$.pipe(filter((withdrawn) => withdrawn === key))))
+        .subscribe({
+          next: (heard) => subscriber.next({ type: 'heard', key, heard }),
+          complete() {
+            subscriber.next({ type: 'all-heard', key })
+            subscriber.complete()
+          }
+        })
+    })
+  }
+
+  return {
+    event$: actor.event$.pipe(filter((event): event is Happening => event.type !== 'outcome')),
+    ask: (asked) =>
+      new Observable<Outcome>((subscriber) => {
+        const key = ++lastKey
+        actor.event$
+          .pipe(
+            filter((event) => event.type === 'outcome' && event.key === key),
+            map((event) => (event as QueryEvent & { type: 'outcome' }).outcome),
+            takeWhile(({ type }) => type === 'answering', true)
+          )
+          .subscribe(subscriber)
+        actor.send({ type: 'ask', key, id: asked.question.id ?? newId(), nowMs: scheduler.now(), ...asked })
+        return () => {
+          withdrawn$.next(key)
+          actor.send({ type: 'withdraw', key })
+        }
+      })
+  }
+}

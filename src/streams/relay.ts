@@ -1,0 +1,53 @@
+/**
+ * Content for callers who cannot fetch it themselves: a peer of the older kind asks with `query` and wants the
+ * file in the answer. What lies elsewhere is first brought into the cache, so that one local file is sent
+ * whatever its way here, and the next one who asks is served from there.
+ */
+import { catchError, concat, concatMap, defer, EMPTY, from, map, type Observable, of, take } from 'rxjs'
+import { MAX_HOLDERS } from './download.js'
+import type { Cache, Inbound, Offer, Outcome, PeerUrl, Question, ReadOutcome, ReadRequest, Source } from './ports.js'
+
+export interface RelayInit {
+  readonly ask: (question: Question, as: PeerUrl) => Observable<Outcome>
+  /** Opens what we have ourselves, shared or cached. */
+  readonly open: (name: string) => Promise<Source>
+  readonly read: (holder: PeerUrl, request: ReadRequest) => Observable<ReadOutcome>
+  readonly cache: Cache
+}
+
+export function createRelay({ ask, open, read, cache }: RelayInit): Inbound['askedForContent'] {
+  type Content = { readonly type: 'opened'; readonly source: Source }
+  const opened = (source: Source): Content => ({ type: 'opened', source })
+
+  const bringFrom = (holder: PeerUrl, { name, size, root }: Offer): Observable<Content> =>
+    read(holder, { name, start: 0 }).pipe(
+      concatMap((outcome) => {
+        if (outcome.type !== 'body') return EMPTY
+        const expected = { size, ...(root === undefined ? {} : { root }) }
+        return from(cache.keep(name, outcome.bytes, expected)).pipe(
+          concatMap(() => cache.open(name)),
+          map(opened)
+        )
+      }),
+      // A holder that fails here is one of several; the caller hears of it only when all have failed.
+      catchError(() => EMPTY)
+    )
+
+  return (question, as) =>
+    ask(question, as).pipe(
+      concatMap((outcome): Observable<Outcome | Content> => {
+        if (outcome.type !== 'offered') return of(outcome)
+        const { offer } = outcome
+        const local$ = defer(() => open(offer.name)).pipe(
+          map(opened),
+          catchError(() => EMPTY)
+        )
+        const others$ = offer.holders
+          .filter((holder) => holder !== as)
+          .slice(0, MAX_HOLDERS)
+          .map((holder) => bringFrom(holder, offer))
+        const lost: Outcome = { type: 'failed', reason: 'refused', detail: 'none of its holders could be read' }
+        return concat(local$, ...others$, of(lost)).pipe(take(1))
+      })
+    )
+}

@@ -1,0 +1,32 @@
+/** How peers are told apart by their URLs. Pure. */
+import type { PeerUrl } from './ports.js'
+
+/** Longest URL a peer may have. Histories and peer tables are made of these, so their size follows from it. */
+export const MAX_URL_LENGTH = 256
+
+const LOOPBACK_NAMES = new Set(['localhost', '[::1]'])
+const DEFAULT_PORT = '80'
+const PATHS = new Set(['/', '/RPC2', '/simple'])
+
+/**
+ * One key for all spellings of one peer: a peer is one server on one port, so host and port name it.
+ * `http://h:1`, `http://h:1/` and `http://h:1/simple` are the same peer; asking both would deadlock
+ * two Python nodes (WIRE W9). Undefined when the text is no peer's URL.
+ */
+export function peerKey(url: PeerUrl): string | undefined {
+  if (url.length > MAX_URL_LENGTH || !URL.canParse(url)) return undefined
+  const { protocol, hostname, port, pathname, username, password, search, hash } = new URL(url)
+  if (protocol !== 'http:' || hostname === '' || !PATHS.has(pathname)) return undefined
+  if (username !== '' || password !== '' || search !== '' || hash !== '') return undefined
+  return `${LOOPBACK_NAMES.has(hostname) ? '127.0.0.1' : hostname}:${port === '' ? DEFAULT_PORT : port}`
+}
+
+/** The keys of several peers; what is no URL is left out. */
+export function peerKeys(urls: Iterable<PeerUrl>): Set<string> {
+  const keys = new Set<string>()
+  for (const url of urls) {
+    const key = peerKey(url)
+    if (key !== undefined) keys.add(key)
+  }
+  return keys
+}

@@ -1,0 +1,162 @@
+import { NEVER, of, VirtualTimeScheduler } from 'rxjs'
+import { describe, expect, test } from 'vitest'
+import {
+  askablePeers,
+  createDirectory,
+  type DirectoryCommand,
+  type DirectoryState,
+  knownPeers,
+  LONGEST_PAUSE_MS,
+  MAX_GREETINGS,
+  MAX_KNOWN_PEERS,
+  pauseMs,
+  step
+} from '../../src/streams/directory.js'
+import type { Greeting } from '../../src/streams/ports.js'
+import { marbles } from './marbles.js'
+
+const url = (port: number) => `http://127.0.0.1:${port}`
+const introduce = (port: number, told = false): DirectoryCommand => ({ type: 'introduce', url: url(port), told })
+const greeted = (port: number, greeting: Greeting): DirectoryCommand => {
+  return { type: 'greeted', key: `127.0.0.1:${port}`, greeting }
+}
+const well: Greeting = { type: 'greeted', dialect: 'p2prx', roundTripMs: 5 }
+const badly: Greeting = { type: 'failed', reason: 'refused', detail: '' }
+const after = (...commands: DirectoryCommand[]): DirectoryState =>
+  commands.reduce<DirectoryState>((state, command) => step(state, command).state, new Map())
+
+describe('the rules of the directory', () => {
+  test('a new peer is greeted, and joins when it answers', () => {
+    const first = step(new Map(), introduce(1))
+    expect(first.jobs).toEqual([{ type: 'greet', key: '127.0.0.1:1', url: url(1) }])
+    const second = step(first.state, greeted(1, well))
+    expect(second.events).toEqual([{ type: 'peer-joined', url: url(1) }])
+    expect(knownPeers(second.state)).toEqual([
+      { url: url(1), state: 'up', dialect: 'p2prx', roundTripMs: 5, failures: 0 }
+    ])
+  })
+
+  test.each(['http://127.0.0.1:1/', 'http://localhost:1', 'http://127.0.0.1:1/RPC2', 'http://127.0.0.1:1/simple'])(
+    'another spelling of a known peer, %s, is the same peer and the first spelling stays',
+    (alias) => {
+      const state = after(introduce(1), { type: 'introduce', url: alias, told: true })
+      expect(askablePeers(state)).toEqual([url(1)])
+    }
+  )
+
+  test.each([
+    '',
+    'http://',
+    'ftp://h:1',
+    'http://u:p@h:1',
+    'http://h:1/?q',
+    'http://h:1/other',
+    `http://${'h'.repeat(300)}:1`
+  ])('what is no URL of a peer is not kept: %j', (bad) => {
+    expect(after({ type: 'introduce', url: bad, told: true }).size).toBe(0)
+  })
+
+  test('a failing peer is not asked but remembered, and its loss is told once', () => {
+    const up = after(introduce(1), greeted(1, well))
+    const failing = step(up, { type: 'fail', url: url(1), reason: 'timed-out' })
+    expect(failing.events).toEqual([{ type: 'peer-lost', url: url(1), reason: 'timed-out' }])
+    expect(askablePeers(failing.state)).toEqual([])
+    expect(failing.state.size).toBe(1)
+    expect(step(failing.state, { type: 'fail', url: url(1), reason: 'reset' })).toEqual({ state: failing.state })
+  })
+
+  test('a failing peer that names itself is greeted at once', () => {
+    const failing = after(introduce(1), greeted(1, badly))
+    expect(step(failing, introduce(1)).jobs).toEqual([{ type: 'greet', key: '127.0.0.1:1', url: url(1) }])
+  })
+
+  test('the end of an outdated pause changes nothing', () => {
+    const back = after(introduce(1), greeted(1, badly), introduce(1), greeted(1, well))
+    expect(step(back, { type: 'pause-over', key: '127.0.0.1:1', pauses: 1 }).state).toBe(back)
+  })
+
+  test('pauses double up to the longest', () => {
+    expect([1, 2, 3, 6, 7, 50].map(pauseMs)).toEqual([1_000, 2_000, 4_000, 32_000, LONGEST_PAUSE_MS, LONGEST_PAUSE_MS])
+  })
+
+  test('a peer that turns out to be ourselves is forgotten', () => {
+    const turn = step(after(introduce(1)), greeted(1, { type: 'failed', reason: 'ourselves', detail: '' }))
+    expect(turn.state.size).toBe(0)
+    expect(turn.events).toEqual([{ type: 'peer-lost', url: url(1), reason: 'ourselves' }])
+  })
+
+  test('the quickest peer is asked first, those not reached yet last', () => {
+    const state = after(
+      introduce(1),
+      introduce(2),
+      introduce(3),
+      greeted(2, { ...well, roundTripMs: 50 }),
+      greeted(3, { ...well, roundTripMs: 2 })
+    )
+    expect(askablePeers(state)).toEqual([url(3), url(2), url(1)])
+  })
+
+  test('a flood of names stays within the table, greets a few at a time, and displaces nobody that answers', () => {
+    let state = after(introduce(1), greeted(1, well), introduce(2, true), greeted(2, badly))
+    for (let port = 1_000; port < 3_000; port++) {
+      const turn = step(state, introduce(port))
+      state = turn.state
+      for (const job of turn.jobs ?? [])
+        if (job.type === 'greet') state = step(state, { type: 'greeted', key: job.key, greeting: badly }).state
+      const greeting = [...state.values()].filter(({ phase }) => phase === 'greeting')
+      expect(greeting.length).toBeLessThanOrEqual(MAX_GREETINGS)
+    }
+    expect(state.size).toBeLessThanOrEqual(MAX_KNOWN_PEERS)
+    expect(state.has('127.0.0.1:1')).toBe(true)
+    expect(state.has('127.0.0.1:2')).toBe(true)
+  })
+
+  test('when everybody answers there is no room for one more', () => {
+    let state: DirectoryState = new Map()
+    for (let port = 1; port <= MAX_KNOWN_PEERS; port++) {
+      state = step(step(state, introduce(port)).state, greeted(port, well)).state
+    }
+    expect(step(state, introduce(9_999))).toEqual({ state })
+  })
+})
+
+describe('the directory on its clock', () => {
+  test(
+    'a dead peer is tried again after 1 s, then 2 s, then 4 s, and is back when it answers',
+    marbles(({ cold, expectObservable, scheduler }) => {
+      const answers: Greeting[] = [badly, badly, badly, well]
+      const stop = cold('   10s s')
+      const expected = '    -l 6999ms j 2998ms |'
+      const directory = createDirectory({ hello: () => of(answers.shift() ?? well), scheduler, stop$: stop })
+      const told = cold('   -a')
+      told.subscribe(() => directory.send(introduce(1)))
+      expectObservable(directory.event$).toBe(expected, {
+        l: { type: 'peer-lost', url: url(1), reason: 'refused' },
+        j: { type: 'peer-joined', url: url(1) }
+      })
+    })
+  )
+
+  test(
+    'after the stop no pause is left waiting',
+    marbles(({ cold, expectObservable, scheduler }) => {
+      const directory = createDirectory({ hello: () => of(badly), scheduler, stop$: cold('500ms s') })
+      directory.send(introduce(1))
+      expectObservable(directory.event$).toBe('500ms |')
+    })
+  )
+
+  test('greetings that never answer hold up no more than their own places', () => {
+    const asked: string[] = []
+    const directory = createDirectory({
+      hello: (peer) => {
+        asked.push(peer)
+        return NEVER
+      },
+      scheduler: new VirtualTimeScheduler(),
+      stop$: NEVER
+    })
+    for (let port = 1; port <= 20; port++) directory.send(introduce(port))
+    expect(asked.length).toBe(MAX_GREETINGS)
+  })
+})
