@@ -1,6 +1,6 @@
 /** What a peer can be told, and the checks that need nothing but the text. */
 import { P2pError } from './errors.js'
-import type { PeerUrl, Transport } from './streams/ports.js'
+import type { Clock, PeerUrl, Transport } from './streams/ports.js'
 import { DEFAULT_CONCURRENCY } from './streams/query.js'
 import { MAX_URL_LENGTH, peerKey } from './streams/urls.js'
 
@@ -36,6 +36,8 @@ export interface PeerOptions {
   readonly fetchSecret?: string
   /** Another way to the neighbours than HTTP, such as a memory network's. `url` must be set with it. */
   readonly transport?: Transport
+  /** Another time than the real one, for tests and simulations. */
+  readonly clock?: Clock
 }
 
 /**

@@ -8,11 +8,8 @@ import {
   asyncScheduler,
   catchError,
   defer,
-  EMPTY,
-  expand,
   filter,
   firstValueFrom,
-  from,
   map,
   merge,
   NEVER,
@@ -25,38 +22,36 @@ import {
   takeUntil,
   throwError
 } from 'rxjs'
-import { asP2pError, type ErrorCode, P2pError } from './errors.js'
-import { completeOptions, type PeerOptions, parsePeerUrl } from './options.js'
+import { asP2pError, P2pError } from './errors.js'
+import { completeOptions, type PeerOptions } from './options.js'
+import { createOrders, missed, type Orders } from './orders.js'
 import { createCache } from './store/cache.js'
 import { createDownloads } from './store/downloads.js'
 import { prepareFolder } from './store/folder.js'
-import { createLibrary } from './store/library.js'
-import { createBudget } from './streams/budget.js'
+import { createLibrary, type FolderLibrary } from './store/library.js'
+import { type Budget, createBudget } from './streams/budget.js'
 import { askablePeers, createDirectory, type KnownPeer, knownPeers } from './streams/directory.js'
 import type { Happening, PeerEvent } from './streams/events.js'
-import { isPlainName } from './streams/names.js'
+import { PRIVATE_FOLDER } from './streams/names.js'
 import type {
-  FileList,
   Inbound,
-  Offer,
   Outcome,
   PeerUrl,
   ReadOutcome,
   ReadRequest,
   SharedFile,
-  Source
+  Source,
+  Transport
 } from './streams/ports.js'
 import { createQuery } from './streams/query.js'
 import { createRelay } from './streams/relay.js'
-import { createTransfer, type Progress } from './streams/transfer.js'
+import { createTransfer } from './streams/transfer.js'
 import { peerKey } from './streams/urls.js'
 import { createHttpTransport } from './transport/http/transport.js'
+import { SOFTWARE } from './version.js'
 
-/** The private folder inside the share: unfinished files and the cache, on the same file system, never listed. */
-const PRIVATE_FOLDER = '.p2p-rx'
-
-/** A running peer. Its Observables are cold, and unsubscribing stops the work, except `event$`, `peers$` and `shared$`. */
-export interface Peer {
+/** A running peer: what it can be ordered to do, what it tells, and its end. */
+export interface Peer extends Orders {
   /** All that happens, from the moment of subscription on. Completes after `closed`. */
   readonly event$: Observable<PeerEvent>
   /** Whom we know; replays the present value. */
@@ -68,17 +63,6 @@ export interface Peer {
    * Rejects with FOLDER, PORT_IN_USE, OWN_ALIAS or NETWORK when the peer could not start; it is closed then.
    */
   readonly ready: () => Promise<PeerUrl>
-  /** Introduces us to a peer and emits it once it answered. Errors with BAD_URL, OWN_ALIAS, BUSY, NETWORK or TIMEOUT. */
-  readonly hello: (url: PeerUrl) => Observable<KnownPeer>
-  /** Asks for a file by name and emits the first offer. Errors with BAD_NAME, NOT_FOUND or CLOSED. */
-  readonly query: (name: string) => Observable<Offer>
-  /**
-   * Finds a file and brings it into the folder. Emits progress, the last one with `path` and `root`.
-   * Errors with BAD_NAME, NOT_FOUND, EXISTS, INTEGRITY, DISK, NETWORK, UNFINISHED, BUSY or CLOSED.
-   */
-  readonly fetch: (name: string, options?: { readonly overwrite?: boolean }) => Observable<Progress>
-  /** What another p2p-rx peer shares, page by page in byte order of the names. Errors with BAD_URL or NETWORK. */
-  readonly list: (url: PeerUrl) => Observable<readonly SharedFile[]>
   /** Lets running fetches finish, then stops serving and lets go of everything. */
   readonly close: () => Promise<void>
   /** Lets go of everything at once. */
@@ -103,7 +87,7 @@ export interface Peer {
 export function createPeer(given: PeerOptions): Peer {
   const options = completeOptions(given)
   const { dir, peers, visitor, queryTimeoutMs } = options
-  const scheduler = asyncScheduler
+  const { scheduler } = options.clock ?? { scheduler: asyncScheduler }
   const stop$ = new Subject<void>()
   /** Just before `stop$`: whoever waits hears why, instead of a completion that looks like success. */
   const ending$ = new Subject<P2pError>()
@@ -111,15 +95,20 @@ export function createPeer(given: PeerOptions): Peer {
   const started$ = new ReplaySubject<PeerUrl>(1)
   let ownUrl: PeerUrl = ''
 
-  const library = visitor ? NOTHING_SHARED : createLibrary({ dir })
+  const tellProblem = ({ code, message }: P2pError) => happening$.next({ type: 'problem-found', code, message })
+  const tellThrown = (error: unknown) => tellProblem(asP2pError(error))
+  const library = visitor ? NOTHING_SHARED : createLibrary({ dir, onProblem: tellProblem })
   const downloads = createDownloads({ dir })
   const cache = createCache({ dir: join(dir, PRIVATE_FOLDER, 'cache') })
-  const transport = options.transport ?? createHttpTransport({ ...options, cache, introduce: !visitor })
   const budget = createBudget()
+  const transport =
+    options.transport === undefined
+      ? createHttpTransport({ ...options, cache, budget, id: randomUUID(), software: SOFTWARE })
+      : within(budget, options.transport)
 
-  const directory = createDirectory({ hello: (url) => budget(transport.hello(url)), scheduler, stop$ })
+  const directory = createDirectory({ hello: transport.hello, scheduler, stop$ })
   const query = createQuery({
-    ask: (url, question) => budget(transport.ask(url, question)),
+    ask: transport.ask,
     find: async (name, elsewhere) => (elsewhere ? undefined : await library.find(name)) ?? cache.find(name),
     neighbours: () => askablePeers(directory.state()),
     report: (url, reason) => directory.send({ type: 'fail', url, reason }),
@@ -172,7 +161,7 @@ export function createPeer(given: PeerOptions): Peer {
     list: (after) => library.list(after)
   }
   const fetchOnBehalf = (name: string): Observable<'done' | 'missed' | 'denied' | 'failed'> =>
-    peer.fetch(name).pipe(
+    orders.fetch(name).pipe(
       filter(({ path }) => path !== undefined),
       map(() => 'done' as const),
       catchError((error: unknown) => {
@@ -191,6 +180,11 @@ export function createPeer(given: PeerOptions): Peer {
     )
     .subscribe((event) => event$.next(event))
 
+  // What has just arrived is offered at once, and is not hashed a second time.
+  transfer.event$.pipe(takeUntil(stop$)).subscribe((event) => {
+    if (event.type === 'transfer-completed') library.adopt(event.name, event).catch(tellThrown)
+  })
+
   // Listening belongs to the peer's life: it ends with stop$, or ends the peer when it fails.
   defer(() => prepareFolder(dir))
     .pipe(
@@ -203,6 +197,7 @@ export function createPeer(given: PeerOptions): Peer {
         const alias = peers.find((other) => peerKey(other) === peerKey(url))
         if (alias !== undefined) return void end(new P2pError('OWN_ALIAS', `${alias} is this peer itself.`))
         if (!visitor) happening$.next({ type: 'listening', url })
+        library.start().catch(tellThrown)
         for (const other of peers) directory.send({ type: 'introduce', url: other, told: true })
         started$.next(url)
       },
@@ -212,9 +207,8 @@ export function createPeer(given: PeerOptions): Peer {
   let ended: Promise<void> | undefined
   function end(cause?: P2pError): Promise<void> {
     ended ??= (async () => {
-      if (cause === undefined) started$.error(new P2pError('CLOSED', 'The peer is closed.'))
-      else started$.error(cause)
-      ending$.next(cause ?? new P2pError('CLOSED', 'The peer was closed.'))
+      started$.error(cause ?? closed())
+      ending$.next(cause ?? closed())
       stop$.next()
       await Promise.all([library.close(), cache.close()])
       const code = cause === undefined ? {} : { code: cause.code }
@@ -226,98 +220,55 @@ export function createPeer(given: PeerOptions): Peer {
 
   /** Work waits until the peer has started, and ends when it stops. */
   const whenStarted = <T>(work: () => Observable<T>): Observable<T> =>
-    started$.pipe(take(1), switchMap(work), takeUntil(ending$.pipe(switchMap((error) => throwError(() => error)))))
+    defer(() => {
+      if (ended !== undefined) throw closed()
+      return started$.pipe(take(1), switchMap(work))
+    }).pipe(takeUntil(ending$.pipe(switchMap((error) => throwError(() => error)))))
 
-  const peer: Peer = {
+  const orders = createOrders({
+    directory,
+    transfer,
+    transport,
+    library,
+    ask: askOurselves,
+    ownUrl: () => ownUrl,
+    whenStarted
+  })
+  return {
     event$: event$.asObservable(),
     peers$: directory.state$.pipe(map(knownPeers)),
     shared$: library.file$,
-    ready: () => firstValueFrom(started$),
-    hello: (url) =>
-      whenStarted(() => {
-        const key = peerKey(parsePeerUrl(url))
-        if (key === peerKey(ownUrl)) throw new P2pError('OWN_ALIAS', `${url} is this peer itself.`)
-        directory.send({ type: 'introduce', url, told: true })
-        return directory.state$.pipe(
-          map((state) => state.get(key ?? url)),
-          filter((entry) => entry?.phase !== 'waiting' && entry?.phase !== 'greeting'),
-          take(1),
-          map((entry) => met(url, entry?.peer))
-        )
-      }),
-    query: (name) =>
-      whenStarted(() => {
-        if (!isPlainName(name)) throw badName(name)
-        return askOurselves(name, false).pipe(
-          map((outcome) => {
-            if (outcome.type === 'offered') return outcome.offer
-            throw new P2pError('NOT_FOUND', missed(name).detail)
-          })
-        )
-      }),
-    fetch: (name, { overwrite = false } = {}) =>
-      whenStarted(() => {
-        if (!isPlainName(name)) throw badName(name)
-        return from(library.find(name)).pipe(
-          switchMap((own) => {
-            if (own !== undefined && !overwrite) throw new P2pError('EXISTS', `You have ${name} already.`)
-            return transfer.fetch(name, { overwrite })
-          }),
-          map((result) => {
-            if (result.type === 'progress') return result.progress
-            throw new P2pError(result.code as ErrorCode, result.detail)
-          })
-        )
-      }),
-    list: (url) =>
-      whenStarted(() => {
-        parsePeerUrl(url)
-        const page = (after: string): Observable<FileList> =>
-          budget(transport.list(url, after)).pipe(
-            map((listed) => {
-              if (!('type' in listed)) return listed
-              throw new P2pError('NETWORK', `${url} does not list its files: ${listed.detail}.`)
-            })
-          )
-        return page('').pipe(
-          expand(({ files, more }) => (more && files.length > 0 ? page(files.at(-1)?.name ?? '') : EMPTY)),
-          map(({ files }) => files)
-        )
-      }),
+    ready: () => (ended === undefined ? firstValueFrom(started$) : Promise.reject(closed())),
+    ...orders,
     close: async () => {
       await firstValueFrom(transfer.underWay$.pipe(filter((count) => count === 0)), { defaultValue: 0 })
       await end()
     },
     destroy: () => end()
   }
-  return peer
 }
 
-const NOTHING_SHARED = {
+const closed = () => new P2pError('CLOSED', 'The peer is closed.')
+
+const NOTHING_SHARED: FolderLibrary = {
   file$: of([]),
   change$: NEVER,
   find: () => Promise.resolve(undefined),
   open: (name: string) => Promise.reject(new P2pError('NOT_FOUND', missed(name).detail)),
   list: () => ({ files: [], more: false }),
+  start: () => Promise.resolve(),
+  adopt: () => Promise.resolve(),
   close: () => Promise.resolve()
 }
 
-/** The book's words (Listing 27-3). */
-function missed(name: string) {
-  return { type: 'failed', code: 'NOT_FOUND', detail: `Couldn't find the file ${name}` } as const
-}
-
-function badName(name: string): P2pError {
-  return new P2pError('BAD_NAME', `${JSON.stringify(name.slice(0, 200))} is not the name of a shared file.`)
-}
-
-function met(url: PeerUrl, peer: KnownPeer | undefined): KnownPeer {
-  if (peer === undefined)
-    throw new P2pError('OWN_ALIAS', `${url} is this peer itself, or there is no room for more peers.`)
-  if (peer.state !== 'failing') return peer
-  const timedOut = peer.reason === 'timed-out'
-  const why = timedOut ? 'it does not answer' : `it could not be reached (${peer.reason ?? 'unknown'})`
-  throw new P2pError(timedOut ? 'TIMEOUT' : 'NETWORK', `No peer at ${url}: ${why}. It will be tried again.`)
+/** Keeps the calls of a transport that has no budget of its own within one. */
+function within(budget: Budget, transport: Transport): Transport {
+  return {
+    ...transport,
+    hello: (url) => budget(transport.hello(url)),
+    ask: (url, question) => budget(transport.ask(url, question)),
+    list: (url, after) => budget(transport.list(url, after))
+  }
 }
 
 /** In constant time, whatever the lengths. */

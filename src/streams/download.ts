@@ -12,6 +12,7 @@ import {
   EMPTY,
   finalize,
   from,
+  ignoreElements,
   map,
   type Observable,
   of,
@@ -47,9 +48,12 @@ export interface DownloadInit {
 export function download({ offer, overwrite, read, downloads, scheduler }: DownloadInit): Observable<DownloadStep> {
   return defer(() => downloads.begin(offer, { overwrite })).pipe(
     concatMap((place) =>
-      concat(of<DownloadStep>({ type: 'started', size: offer.size }), bring({ offer, place, read, scheduler })).pipe(
-        finalize(() => void place.abandon())
-      )
+      concat(
+        of<DownloadStep>({ type: 'started', size: offer.size }),
+        bring({ offer, place, read, scheduler }),
+        // Waited for, so that nothing is left to do once it is said that all is done.
+        defer(() => place.abandon()).pipe(ignoreElements())
+      ).pipe(finalize(() => void place.abandon()))
     ),
     catchError((error: unknown) => of(failed(error)))
   )

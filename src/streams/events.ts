@@ -33,10 +33,18 @@ export type Happening =
     }
   /** What a holder sent was not what it promised; it is not used again for this file. */
   | { readonly type: 'piece-rejected'; readonly name: string; readonly holder: PeerUrl }
-  | { readonly type: 'transfer-completed'; readonly name: string; readonly path: string; readonly root: string }
+  | {
+      readonly type: 'transfer-completed'
+      readonly name: string
+      readonly size: number
+      readonly path: string
+      readonly root: string
+    }
   | { readonly type: 'transfer-failed'; readonly name: string; readonly code: string }
   | { readonly type: 'file-added'; readonly name: string }
   | { readonly type: 'file-removed'; readonly name: string }
+  /** Something keeps files from being shared; the peer goes on. */
+  | { readonly type: 'problem-found'; readonly code: string; readonly message: string }
   /** The last event. `code` is there when the peer ended because of an error. */
   | { readonly type: 'closed'; readonly code?: string }
 

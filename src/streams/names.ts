@@ -54,6 +54,8 @@ export function leavesShareElsewhere(name: string): boolean {
     read = decoded
   }
   if (/^(?:[a-z]:)?[/\\]/i.test(read)) return true
+  // Last, and for `..` alone: `0x2f3a.bin` is an honest name.
+  read = read.replace(/0x(2e|2f|5c)/gi, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
   // A parameter (`..;x`, Java servers) ends a part for those who heed it.
   return read.split(/[/\\]/).some((part) => part.split(';', 1)[0] === '..')
 }
@@ -87,9 +89,9 @@ function utf8Length(text: string): number {
 /** Traversal corpora stop at four; every round is linear in the name. */
 const MAX_DECODING_ROUNDS = 6
 
-// `%u2215`; a run of `%af`; `0x2f`. Digits past `f` are let through because decoders that do not check them
+// `%u2215`; a run of `%af`. Digits past `f` are let through because decoders that do not check them
 // made `%bg%qf` into an overlong slash.
-const ENCODED = /%u([0-9a-f]{4})|((?:%(?!u[0-9a-f]{4})[0-9a-z]{2})+)|0x(2e|2f|5c)/gi
+const ENCODED = /%u([0-9a-f]{4})|((?:%(?!u[0-9a-f]{4})[0-9a-z]{2})+)/gi
 
 // Characters that a conversion to an old Windows code page turns into the ASCII ones; the last two slashes are private use.
 const LOOKS_LIKE: Readonly<Record<string, string>> = {
@@ -107,8 +109,8 @@ const LOOKS_LIKE: Readonly<Record<string, string>> = {
 function decodeOnce(text: string): string {
   return (
     text
-      .replace(ENCODED, (_, unit?: string, run?: string, code?: string) =>
-        run === undefined ? String.fromCharCode(Number.parseInt(unit ?? code ?? '', 16)) : decodeRun(run)
+      .replace(ENCODED, (_, unit: string, run?: string) =>
+        run === undefined ? String.fromCharCode(Number.parseInt(unit, 16)) : decodeRun(run)
       )
       .replace(/[\u2024\uff0e\u2044\u2215\uff0f\uf025\uefc8\u2216\uff3c]/g, (character) => LOOKS_LIKE[character] ?? '')
       // `.%00.` and `..%01`: some drop what cannot be shown, or stop there.

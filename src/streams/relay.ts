@@ -3,7 +3,7 @@
  * file in the answer. What lies elsewhere is first brought into the cache, so that one local file is sent
  * whatever its way here, and the next one who asks is served from there.
  */
-import { catchError, concat, concatMap, defer, EMPTY, from, map, type Observable, of, take } from 'rxjs'
+import { catchError, concat, concatMap, EMPTY, from, Observable, of, take } from 'rxjs'
 import { MAX_HOLDERS } from './download.js'
 import type { Cache, Inbound, Offer, Outcome, PeerUrl, Question, ReadOutcome, ReadRequest, Source } from './ports.js'
 
@@ -15,10 +15,26 @@ export interface RelayInit {
   readonly cache: Cache
 }
 
-export function createRelay({ ask, open, read, cache }: RelayInit): Inbound['askedForContent'] {
-  type Content = { readonly type: 'opened'; readonly source: Source }
-  const opened = (source: Source): Content => ({ type: 'opened', source })
+interface Content {
+  readonly type: 'opened'
+  readonly source: Source
+}
 
+/** A caller that goes away while a file is being opened leaves nobody to close it. */
+function opening(open: () => Promise<Source>): Observable<Content> {
+  return new Observable((subscriber) => {
+    open().then(
+      (source) => {
+        if (subscriber.closed) void source.close()
+        subscriber.next({ type: 'opened', source })
+        subscriber.complete()
+      },
+      (error: unknown) => subscriber.error(error)
+    )
+  })
+}
+
+export function createRelay({ ask, open, read, cache }: RelayInit): Inbound['askedForContent'] {
   const bringFrom = (holder: PeerUrl, { name, size, root }: Offer): Observable<Content> =>
     read(holder, { name, start: 0 }).pipe(
       concatMap((outcome) => {
@@ -38,10 +54,7 @@ export function createRelay({ ask, open, read, cache }: RelayInit): Inbound['ask
       concatMap((outcome): Observable<Outcome | Content> => {
         if (outcome.type !== 'offered') return of(outcome)
         const { offer } = outcome
-        const local$ = defer(() => open(offer.name)).pipe(
-          map(opened),
-          catchError(() => EMPTY)
-        )
+        const local$ = opening(() => open(offer.name)).pipe(catchError(() => EMPTY))
         const others$ = offer.holders
           .filter((holder) => holder !== as)
           .slice(0, MAX_HOLDERS)

@@ -198,7 +198,7 @@ function told(
     case 'done': {
       const { path, root } = what
       const result: TransferResult = { type: 'progress', progress: { ...progress(total, []), path, root } }
-      return { type: 'step', key, result, happening: { type: 'transfer-completed', name, path, root } }
+      return { type: 'step', key, result, happening: { type: 'transfer-completed', name, size: total, path, root } }
     }
     case 'failed':
       return { type: 'step', key, result: what, happening: { type: 'transfer-failed', name, code: what.code } }
