@@ -6,7 +6,7 @@
  * not the table: it is greeted again after growing pauses and comes back by itself (DESIGN 4, rule 7;
  * the book's nodes forget it for ever).
  */
-import { map, type Observable, type SchedulerLike, timer } from 'rxjs'
+import { map, type Observable, of, type SchedulerLike, timeout, timer } from 'rxjs'
 import { type Actor, createActor, type Turn } from './actor.js'
 import type { Happening } from './events.js'
 import type { Dialect, FailureReason, Greeting, PeerUrl } from './ports.js'
@@ -18,6 +18,8 @@ export const MAX_KNOWN_PEERS = 256
 export const MAX_GREETINGS = 8
 /** First pause before a failing peer is tried again; it doubles with each failure. */
 export const FIRST_PAUSE_MS = 1_000
+/** Longest wait for a greeting: a neighbour that never answers must not keep its place for ever. */
+export const GREETING_TIMEOUT_MS = 6_000
 /** Longest pause: what a returning peer waits at the most, and what a dead one costs: a call a minute. */
 export const LONGEST_PAUSE_MS = 60_000
 
@@ -181,6 +183,8 @@ export function askablePeers(state: DirectoryState): readonly PeerUrl[] {
     .map(({ url }) => url)
 }
 
+const SILENT: Greeting = { type: 'failed', reason: 'timed-out', detail: 'no answer in time' }
+
 export interface DirectoryInit {
   /** Introduces us to a neighbour. */
   readonly hello: (url: PeerUrl) => Observable<Greeting>
@@ -197,7 +201,10 @@ export function createDirectory({ hello, scheduler, stop$ }: DirectoryInit): Dir
     stop$,
     run: (job) =>
       job.type === 'greet'
-        ? hello(job.url).pipe(map((greeting) => ({ type: 'greeted', key: job.key, greeting })))
+        ? hello(job.url).pipe(
+            timeout({ first: GREETING_TIMEOUT_MS, with: () => of(SILENT), scheduler }),
+            map((greeting) => ({ type: 'greeted', key: job.key, greeting }))
+          )
         : timer(job.pauseMs, scheduler).pipe(map(() => ({ type: 'pause-over', key: job.key, pauses: job.pauses })))
   })
 }

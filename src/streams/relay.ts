@@ -40,10 +40,7 @@ export function createRelay({ ask, open, read, cache }: RelayInit): Inbound['ask
       concatMap((outcome) => {
         if (outcome.type !== 'body') return EMPTY
         const expected = { size, ...(root === undefined ? {} : { root }) }
-        return from(cache.keep(name, outcome.bytes, expected)).pipe(
-          concatMap(() => cache.open(name)),
-          map(opened)
-        )
+        return from(cache.keep(name, outcome.bytes, expected)).pipe(concatMap(() => opening(() => cache.open(name))))
       }),
       // A holder that fails here is one of several; the caller hears of it only when all have failed.
       catchError(() => EMPTY)

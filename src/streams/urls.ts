@@ -4,6 +4,11 @@ import type { PeerUrl } from './ports.js'
 /** Longest URL a peer may have. Histories and peer tables are made of these, so their size follows from it. */
 export const MAX_URL_LENGTH = 256
 
+/** Keys remembered: a few times the peers one knows. */
+const MAX_KEYS = 2_048
+/** A pure function's answers, so that sharing them shares no state. */
+const keys = new Map<PeerUrl, string | undefined>()
+
 const LOOPBACK_NAMES = new Set(['localhost', '[::1]'])
 const DEFAULT_PORT = '80'
 const PATHS = new Set(['/', '/RPC2', '/simple'])
@@ -14,6 +19,15 @@ const PATHS = new Set(['/', '/RPC2', '/simple'])
  * two Python nodes (WIRE W9). Undefined when the text is no peer's URL.
  */
 export function peerKey(url: PeerUrl): string | undefined {
+  if (keys.has(url)) return keys.get(url)
+  const key = readKey(url)
+  // Every call of every query compares keys, of the same few URLs; the oldest half of a full table makes room.
+  if (keys.size >= MAX_KEYS) for (const [old] of [...keys].slice(0, MAX_KEYS / 2)) keys.delete(old)
+  if (url.length <= MAX_URL_LENGTH) keys.set(url, key)
+  return key
+}
+
+function readKey(url: PeerUrl): string | undefined {
   if (url.length > MAX_URL_LENGTH || !URL.canParse(url)) return undefined
   const { protocol, hostname, port, pathname, username, password, search, hash } = new URL(url)
   if (protocol !== 'http:' || hostname === '' || !PATHS.has(pathname)) return undefined

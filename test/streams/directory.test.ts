@@ -146,6 +146,19 @@ describe('the directory on its clock', () => {
     })
   )
 
+  test(
+    'a peer that never answers a greeting gives its place up',
+    marbles(({ cold, expectObservable, expectSubscriptions, scheduler }) => {
+      const silent = cold<Greeting>('-----')
+      const directory = createDirectory({ hello: () => silent, scheduler, stop$: cold('8s s') })
+      cold('-a').subscribe(() => directory.send(introduce(1)))
+      expectObservable(directory.event$).toBe('- 6s l 1998ms |', {
+        l: { type: 'peer-lost', url: url(1), reason: 'timed-out' }
+      })
+      expectSubscriptions(silent.subscriptions).toBe(['-^ 5999ms !', '- 6s 1s ^ 998ms !'])
+    })
+  )
+
   test('greetings that never answer hold up no more than their own places', () => {
     const asked: string[] = []
     const directory = createDirectory({

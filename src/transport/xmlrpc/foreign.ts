@@ -1,0 +1,149 @@
+/** What the two programs of the book have in common: `hello`, `query` and `fetch`, served and asked. */
+import * as v from 'valibot'
+import type { Cache, Inbound, Outcome, PeerUrl, Question, Source } from '../../streams/ports.js'
+import { peerKey } from '../../streams/urls.js'
+import type { Answer } from '../http/answer.js'
+import { bodyOf, CallFailed } from '../http/client.js'
+import { type Line, post } from './call.js'
+import { readAnswer } from './content-in.js'
+import { contentForm, contentResponse } from './content-out.js'
+import { fetched, settled } from './outcome.js'
+import { ForeignUrl, History, Name, Secret } from './schemas.js'
+import { Fault, type Method, type Methods, SENT } from './serve.js'
+import type { XmlRpcValue } from './values.js'
+import { XmlRpcError } from './xmlrpc-error.js'
+
+/** Faults of the book's second program, which p2p-rx peers use among themselves too. */
+export const UNHANDLED = 100
+export const ACCESS_DENIED = 200
+
+/** How one of the two says what both mean. What is no value is thrown as a fault. */
+export interface Wording {
+  readonly dialect: 'book' | 'simple'
+  readonly greeted: number
+  readonly fetched: number
+  readonly missed: () => XmlRpcValue
+  readonly denied: () => XmlRpcValue
+  readonly fetchMissed: () => XmlRpcValue
+  readonly fetchDenied: () => XmlRpcValue
+  readonly fetchFailed: () => XmlRpcValue
+}
+
+/** Who may speak: what neighbours may ask, and the spelling of our URL under which they know us here. */
+export interface Speaker {
+  readonly inbound: Inbound
+  readonly as: () => PeerUrl
+  /** How long a query may run, in milliseconds. */
+  readonly deadlineMs: number
+}
+
+const HelloParams = v.strictTuple([ForeignUrl])
+const QueryParams = v.strictTuple([Name, v.optional(History, [])])
+const FetchParams = v.strictTuple([Name, Secret])
+
+export function foreignMethods(wording: Wording, { inbound, as, deadlineMs }: Speaker): Methods {
+  const hello: Method = {
+    signatures: [['int', 'string']],
+    help: 'Introduces a peer by its URL.',
+    inBatch: true,
+    run(params) {
+      const [url] = v.parse(HelloParams, params)
+      introduce(inbound, url)
+      return wording.greeted
+    }
+  }
+  const query: Method = {
+    signatures: [
+      [wording.dialect === 'book' ? 'string' : 'array', 'string'],
+      [wording.dialect === 'book' ? 'string' : 'array', 'string', 'array']
+    ],
+    help: 'The content of the file of this name, wherever it is. The list has the URLs of those who ask already.',
+    inBatch: false,
+    async run(params, answer) {
+      const [name, history] = v.parse(QueryParams, params)
+      const question: Question = { name, history, asking: [], deadlineMs }
+      const outcome = await settled(inbound.askedForContent(question, as()), answer, deadlineMs)
+      if (outcome.type === 'opened') return await sendContent(outcome.source, wording, history.length, answer)
+      // To somebody who relays, 200 would mean that we are no use as a neighbour (WIRE W11).
+      return outcome.type === 'denied' && history.length === 0 ? wording.denied() : wording.missed()
+    }
+  }
+  const fetch: Method = {
+    signatures: [['int', 'string', 'string']],
+    help: 'Finds a file and keeps it here, for whoever knows the secret.',
+    inBatch: false,
+    async run(params, answer) {
+      const [name, secret] = v.parse(FetchParams, params)
+      switch (await fetched(inbound.askedToFetch(name, secret), answer, deadlineMs)) {
+        case 'done':
+          return wording.fetched
+        case 'denied':
+          return wording.fetchDenied()
+        case 'missed':
+          return wording.fetchMissed()
+        case 'failed':
+          return wording.fetchFailed()
+      }
+    }
+  }
+  return new Map([
+    ['hello', hello],
+    ['query', query],
+    ['fetch', fetch]
+  ])
+}
+
+/** A URL that can be no peer's is let pass without a word: the book's nodes do not look at it either. */
+export function introduce(inbound: Inbound, url: string): void {
+  if (peerKey(url) !== undefined) inbound.introduced(url)
+}
+
+async function sendContent(source: Source, wording: Wording, hops: number, answer: Answer) {
+  try {
+    // The form depends on every byte, so a large file is read twice; the caller is told to wait.
+    answer.begin()
+    const form = await contentForm(source.read()).catch(() => undefined)
+    // Gone before a byte of it was sent: that is still a miss, while any other fault would cost us the neighbour.
+    if (form === undefined) return wording.missed()
+    // Python's relays would write a CR bare, and the next reader turn it into LF (WIRE W15 to W17).
+    const safe = form === 'text-cr' ? (hops > 1 ? 'base64' : 'text') : form
+    await answer.stream(contentResponse(source.read(), safe, wording.dialect))
+    return SENT
+  } finally {
+    await source.close()
+  }
+}
+
+/** Asks a foreign neighbour. What it sends goes into the cache, and is offered from there. */
+export async function askForeign(
+  line: Line,
+  question: Question,
+  dialect: Wording['dialect'],
+  { cache, us, emit }: { cache: Cache; us: PeerUrl; emit: (outcome: Outcome) => void }
+): Promise<Outcome> {
+  const { name, history } = question
+  const response = await post(line, 'query', [name, history])
+  let answer: Awaited<ReturnType<typeof readAnswer>>
+  try {
+    answer = await readAnswer(bodyOf(response, line.limits.idleTimeoutMs), dialect)
+    if (answer.type === 'content') {
+      emit({ type: 'answering' })
+      const { size, root } = await cache.keep(name, answer.bytes)
+      return { type: 'offered', offer: { name, size, ...(root === undefined ? {} : { root }), holders: [us] } }
+    }
+  } catch (error) {
+    throw error instanceof XmlRpcError ? new CallFailed('nonsense', error.message, error) : error
+  } finally {
+    response.destroy()
+  }
+  if (answer.type === 'missed' || answer.code === UNHANDLED) return { type: 'missed' }
+  if (answer.code === ACCESS_DENIED) return { type: 'denied' }
+  return { type: 'failed', reason: 'nonsense', detail: `fault ${answer.code}` }
+}
+
+/** A {@link Wording} in which something is a fault. */
+export function fault(code: number, message: string): () => never {
+  return () => {
+    throw new Fault(code, message)
+  }
+}

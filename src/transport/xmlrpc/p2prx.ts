@@ -1,0 +1,139 @@
+/** What p2p-rx peers say to each other: an offer instead of content, and a little more about the query. */
+import * as v from 'valibot'
+import type { FileList, Outcome, PeerUrl, Question } from '../../streams/ports.js'
+import { CallFailed } from '../http/client.js'
+import { MAX_DEADLINE_MS } from '../http/limits.js'
+import { answerOf, call, type Line, post } from './call.js'
+import { ACCESS_DENIED, fault, introduce, type Speaker, UNHANDLED } from './foreign.js'
+import { MAX_MESSAGE_BYTES } from './guard.js'
+import { settled } from './outcome.js'
+import {
+  Asking,
+  ForeignUrl,
+  HelloStruct,
+  History,
+  Id,
+  ListStruct,
+  MAX_ASKING,
+  MAX_HOLDERS,
+  Milliseconds,
+  Name,
+  OfferStruct
+} from './schemas.js'
+import type { Method, Methods } from './serve.js'
+import { isXmlText, type XmlRpcValue } from './values.js'
+
+/** What a peer says of itself in a greeting. */
+export interface Self {
+  /** Random, and another one in each process: who meets its own has reached itself under another name. */
+  readonly id: string
+  /** Name and version of the program; for people, nothing depends on it. */
+  readonly software: { readonly name: string; readonly version: string }
+}
+
+const VERSION = 1
+
+const HelloParams = v.strictTuple([v.strictObject({ url: ForeignUrl, id: Id, v: v.literal(VERSION) })])
+const QueryParams = v.strictTuple([
+  v.strictObject({ name: Name, history: History, id: v.optional(Id), asking: Asking, deadlineMs: Milliseconds })
+])
+const ListParams = v.strictTuple([v.strictObject({ after: Name })])
+
+const unhandled = fault(UNHANDLED, "Couldn't handle the query")
+const denied = fault(ACCESS_DENIED, 'Access denied')
+
+export function p2prxMethods(self: Self, { inbound, as }: Speaker): Methods {
+  const hello: Method = {
+    signatures: [['struct', 'struct']],
+    help: 'Introduces a peer {url, id, v}; url is empty for one that cannot be reached. Tells the same of this one.',
+    inBatch: true,
+    run(params) {
+      const [{ url, id }] = v.parse(HelloParams, params)
+      if (id !== self.id) introduce(inbound, url)
+      return { url: as(), id: self.id, v: VERSION, ...self.software }
+    }
+  }
+  const query: Method = {
+    signatures: [['struct', 'struct']],
+    help: 'Who has the file of this name? Takes {name, history, id, asking, deadlineMs}, gives {name, size, root, holders}.',
+    inBatch: false,
+    async run(params, answer) {
+      const [{ id, ...rest }] = v.parse(QueryParams, params)
+      const deadlineMs = Math.min(rest.deadlineMs, MAX_DEADLINE_MS)
+      const question: Question = { ...rest, deadlineMs, ...(id === undefined ? {} : { id }) }
+      const outcome = await settled(inbound.asked(question, as()), answer, deadlineMs)
+      if (outcome.type === 'offered') {
+        const { root = '', holders, ...offer } = outcome.offer
+        return { ...offer, root, holders: holders.slice(0, MAX_HOLDERS) }
+      }
+      return outcome.type === 'denied' && rest.history.length === 0 ? denied() : unhandled()
+    }
+  }
+  const list: Method = {
+    signatures: [['struct', 'struct']],
+    help: 'Shared files after a name: {after} gives {files: [{name, size, modified, root}], more}.',
+    inBatch: false,
+    run(params) {
+      const [{ after }] = v.parse(ListParams, params)
+      const { files, more } = inbound.list(after)
+      // A name with characters XML does not have cannot be told; it must not cost the caller the other ones.
+      const rows = files.filter(({ name }) => isXmlText(name))
+      return {
+        files: rows.map(({ name, size, modifiedMs, root = '' }) => ({ name, size, modified: modifiedMs, root })),
+        more
+      }
+    }
+  }
+  return new Map([
+    ['p2prx.hello', hello],
+    ['p2prx.query', query],
+    ['p2prx.list', list]
+  ])
+}
+
+/** Says hello; an empty `url` is a visitor's. Tells what the neighbour is, as far as it can be told from this. */
+export async function greet(line: Line, url: PeerUrl | undefined, { id }: Self): Promise<'p2prx' | 'foreign'> {
+  const answer = await call(line, 'p2prx.hello', [{ url: url ?? '', id, v: VERSION }])
+  if (answer.type === 'fault') {
+    // An overloaded p2p-rx peer must not be taken for a Python one, which says 1 of an unknown method.
+    if (answer.code === UNHANDLED) throw new CallFailed('timed-out', 'it is overloaded')
+    return 'foreign'
+  }
+  const { id: theirId } = read(HelloStruct, answer.value)
+  if (theirId === id) throw new CallFailed('ourselves', `${line.peer} is this very peer`)
+  return 'p2prx'
+}
+
+export async function askP2prx(line: Line, question: Question, emit: (outcome: Outcome) => void): Promise<Outcome> {
+  const response = await post(line, 'p2prx.query', [{ ...question, asking: question.asking.slice(0, MAX_ASKING) }])
+  // A short answer has a length; without one it has only begun.
+  if (response.headers['content-length'] === undefined) emit({ type: 'answering' })
+  const answer = await answerOf(response, line)
+  if (answer.type === 'value') {
+    const { root, ...offer } = read(OfferStruct, answer.value)
+    if (offer.name !== question.name) throw new CallFailed('nonsense', 'it offers another file')
+    return { type: 'offered', offer: root === '' ? offer : { ...offer, root } }
+  }
+  if (answer.code === UNHANDLED) return { type: 'missed' }
+  if (answer.code === ACCESS_DENIED) return { type: 'denied' }
+  return { type: 'failed', reason: 'nonsense', detail: `fault ${answer.code}` }
+}
+
+export async function listP2prx(line: Line, after: string): Promise<FileList> {
+  const answer = await answerOf(await post(line, 'p2prx.list', [{ after }]), line, MAX_MESSAGE_BYTES)
+  if (answer.type === 'fault') throw new CallFailed('nonsense', `fault ${answer.code}`)
+  const { files, more } = read(ListStruct, answer.value)
+  const rows = files.map(({ name, size, modified, root }) => ({
+    name,
+    size,
+    modifiedMs: modified,
+    ...(root === '' ? {} : { root })
+  }))
+  return { files: rows, more }
+}
+
+function read<S extends v.GenericSchema>(schema: S, value: XmlRpcValue): v.InferOutput<S> {
+  const result = v.safeParse(schema, value)
+  if (!result.success) throw new CallFailed('nonsense', 'its answer has not the agreed form')
+  return result.output
+}

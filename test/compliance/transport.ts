@@ -1,0 +1,388 @@
+/**
+ * What every transport owes the actors, whatever carries it. A transport passes by running this suite:
+ * `transportCompliance('memory', setup)` in a test file of its own.
+ */
+import { concatMap, finalize, firstValueFrom, lastValueFrom, NEVER, type Observable, of, toArray } from 'rxjs'
+import { afterEach, describe, expect, test } from 'vitest'
+import type { Inbound, Offer, Outcome, Question, ReadOutcome, ReadRequest, Transport } from '../../src/streams/ports.js'
+import { bytesOf, gathered, inboundWith, sourceOf } from './inbound.js'
+
+/** Two peers that can reach each other. */
+export interface TransportPair {
+  readonly transportA: Transport
+  readonly transportB: Transport
+  readonly urlA: string
+  readonly urlB: string
+  /** Stops both; afterwards nothing of them is left open. */
+  readonly stop: () => Promise<void>
+}
+
+/** Resolves when both peers listen: A, who calls, with a peer that has nothing, and B with the given one. */
+export type TransportSetup = (inboundB: Inbound) => Promise<TransportPair>
+
+/** Port 9 is for discarding; nobody discards any more, so connections to it are refused. */
+const NOBODY_URL = 'http://127.0.0.1:9'
+
+const NAMES = [
+  'plain.txt',
+  'with <&]]> in it.txt',
+  'carriage\rreturn.txt',
+  'lach \u{1f600} grüße/日本.txt',
+  '100 %41?#;=+.txt'
+]
+
+export function transportCompliance(name: string, setup: TransportSetup): void {
+  describe(`the ${name} transport`, () => {
+    let pair: TransportPair | undefined
+
+    async function start(given: Partial<Inbound> = {}): Promise<TransportPair> {
+      pair = await setup(inboundWith(given))
+      return pair
+    }
+
+    afterEach(async () => {
+      await pair?.stop()
+      pair = undefined
+    })
+
+    const question = (given: Partial<Question> = {}): Question => ({
+      name: 'plain.txt',
+      history: [],
+      asking: [],
+      deadlineMs: 10_000,
+      ...given
+    })
+
+    const offerOf = (fileName: string, holder: string): Offer => ({
+      name: fileName,
+      size: 5_000_000_000,
+      root: '0123456789abcdef'.repeat(4),
+      holders: [holder]
+    })
+
+    test('introduces its peer to the neighbour and learns what that one speaks', async () => {
+      const introduced: string[] = []
+      const { transportA, urlA, urlB } = await start({ introduced: (url) => introduced.push(url) })
+      const greetings = await all(transportA.hello(urlB))
+      expect(greetings).toEqual([{ type: 'greeted', dialect: 'p2prx', roundTripMs: expect.any(Number) as number }])
+      expect(introduced).toEqual([urlA])
+    })
+
+    test('brings an offer back', async () => {
+      const { transportA, urlB } = await start({ asked: ({ name }, as) => of(offered(offerOf(name, as))) })
+      expect(await all(transportA.ask(urlB, question()))).toEqual([offered(offerOf('plain.txt', urlB))])
+    })
+
+    test('brings an offer of a file that is not hashed yet back', async () => {
+      const offer: Offer = { name: 'plain.txt', size: 0, holders: ['http://127.0.0.1:5001', 'http://127.0.0.1:5002'] }
+      const { transportA, urlB } = await start({ asked: () => of(offered(offer)) })
+      expect(await all(transportA.ask(urlB, question()))).toEqual([offered(offer)])
+    })
+
+    test.each(['missed', 'denied'] as const)('tells that the neighbour %s', async (type) => {
+      const { transportA, urlB } = await start({ asked: () => of({ type }) })
+      expect(await all(transportA.ask(urlB, question()))).toEqual([{ type }])
+    })
+
+    test.each(NAMES)('carries every field of a question about %j', async (fileName) => {
+      const heard: { question: Question; as: string }[] = []
+      const { transportA, urlA, urlB } = await start({
+        asked: (question, as) => {
+          heard.push({ question, as })
+          return of(offered(offerOf(question.name, as)))
+        }
+      })
+      const sent = question({
+        name: fileName,
+        history: ['http://127.0.0.1:5001', urlA],
+        id: '7b1d7c9e-3f0a-4a0e-9c57-0e2f9f6f3c11',
+        asking: ['http://127.0.0.1:5002', 'http://127.0.0.1:5003'],
+        deadlineMs: 4_321
+      })
+      expect(await all(transportA.ask(urlB, sent))).toEqual([offered(offerOf(fileName, urlB))])
+      expect(heard).toEqual([{ question: { ...sent, deadlineMs: expect.any(Number) as number }, as: urlB }])
+      // Time on the way may be taken off, never added.
+      expect(heard[0]?.question.deadlineMs).toBeGreaterThan(3_000)
+      expect(heard[0]?.question.deadlineMs).toBeLessThanOrEqual(4_321)
+    })
+
+    test('leaves the asker and the asked nothing to share', async () => {
+      const history = ['http://127.0.0.1:5001']
+      const heard: Question[] = []
+      const { transportA, urlB } = await start({
+        asked: (question) => {
+          heard.push(question)
+          return of({ type: 'missed' })
+        }
+      })
+      const asked = all(transportA.ask(urlB, question({ history })))
+      history.push('http://127.0.0.1:5002')
+      await asked
+      history.push('http://127.0.0.1:5003')
+      expect(heard[0]?.history).toEqual(['http://127.0.0.1:5001'])
+    })
+
+    test('an answer that announces itself comes after its announcement', async () => {
+      const { transportA, urlB } = await start({
+        asked: ({ name }, as) =>
+          of<Outcome[]>({ type: 'answering' }, offered(offerOf(name, as))).pipe(
+            concatMap((outcome) => inATurn(outcome))
+          )
+      })
+      const outcomes = await all(transportA.ask(urlB, question()))
+      expect(outcomes.at(-1)).toEqual(offered(offerOf('plain.txt', urlB)))
+      // Where an answer is short, a transport may hand it over without the announcement.
+      expect(outcomes.slice(0, -1).every(({ type }) => type === 'answering')).toBe(true)
+      expect(outcomes.length).toBeLessThanOrEqual(2)
+    })
+
+    test('a question taken back stops the work behind it', async () => {
+      const begun = signal()
+      const stopped = signal()
+      const { transportA, urlB } = await start({
+        asked: () => {
+          begun.give()
+          return NEVER.pipe(finalize(stopped.give))
+        }
+      })
+      const asking = transportA.ask(urlB, question()).subscribe()
+      await within(2_000, begun.given)
+      asking.unsubscribe()
+      await within(1_000, stopped.given)
+    })
+
+    test('a neighbour that stops while it is asked has failed, and its work stops', async () => {
+      const begun = signal()
+      const stopped = signal()
+      const { transportA, urlB, stop } = await start({
+        asked: () => {
+          begun.give()
+          return NEVER.pipe(finalize(stopped.give))
+        }
+      })
+      const outcomes = all(transportA.ask(urlB, question()))
+      await within(2_000, begun.given)
+      await within(5_000, stop())
+      await within(1_000, stopped.given)
+      expect((await within(5_000, outcomes)).map(({ type }) => type)).toEqual(['failed'])
+    })
+
+    test('a peer that is not there is refused as a value, whatever is wanted of it', async () => {
+      const { transportA } = await start()
+      const refused = { type: 'failed', reason: 'refused', detail: expect.any(String) as string }
+      expect(await all(transportA.hello(NOBODY_URL))).toEqual([refused])
+      expect(await all(transportA.ask(NOBODY_URL, question()))).toEqual([refused])
+      expect(await all(transportA.read(NOBODY_URL, { name: 'plain.txt', start: 0 }))).toEqual([refused])
+      expect(await all(transportA.list(NOBODY_URL, ''))).toEqual([refused])
+    })
+
+    test('an asked peer that breaks has failed or missed, and the caller does not break with it', async () => {
+      const { transportA, urlB } = await start({
+        asked: () => {
+          throw new Error('a bug')
+        }
+      })
+      const outcomes = await all(transportA.ask(urlB, question()))
+      expect(outcomes).toHaveLength(1)
+      expect(['failed', 'missed']).toContain(outcomes[0]?.type)
+    })
+
+    test('many questions at once all get their own answer', async () => {
+      const { transportA, urlB } = await start({
+        asked: ({ name }, as) => of(offered(offerOf(name, as))).pipe(concatMap((outcome) => inATurn(outcome)))
+      })
+      const names = Array.from({ length: 200 }, (_, at) => `file ${at}.txt`)
+      const outcomes = await Promise.all(names.map((name) => lastValueFrom(transportA.ask(urlB, question({ name })))))
+      expect(outcomes).toEqual(names.map((name) => offered(offerOf(name, urlB))))
+    })
+
+    describe('reading', () => {
+      const content = bytesOf(200_000)
+      const etag = 'e'.repeat(64)
+
+      /** What came of a read, with its bytes read while the stream was open. */
+      async function readAll(read$: Observable<ReadOutcome>) {
+        const outcome$ = read$.pipe(
+          concatMap(async (outcome) => {
+            if (outcome.type !== 'body') return outcome
+            const { bytes, ...head } = outcome
+            return { ...head, content: await gathered(bytes) }
+          })
+        )
+        return within(5_000, all(outcome$))
+      }
+
+      async function startWithFile(fileName = 'plain.txt') {
+        const opened: ReturnType<typeof sourceOf>[] = []
+        const { transportA, urlB, stop } = await start({
+          open: (name) => {
+            if (name !== fileName) return inboundWith().open(name)
+            const source = sourceOf(content, { etag })
+            opened.push(source)
+            return Promise.resolve(source)
+          }
+        })
+        const read = (request: Partial<ReadRequest> = {}) =>
+          transportA.read(urlB, { name: fileName, start: 0, ...request })
+        return { read, opened, stop }
+      }
+
+      test.each(NAMES)('the whole of %j', async (fileName) => {
+        const { read, opened } = await startWithFile(fileName)
+        const outcomes = await readAll(read())
+        expect(outcomes).toMatchObject([{ type: 'body', size: content.length, start: 0, etag }])
+        expect(contentOf(outcomes)?.equals(content)).toBe(true)
+        await within(1_000, opened[0]?.closed)
+      })
+
+      test.each([
+        { start: 0, end: 1 },
+        { start: 1, end: 100_000 },
+        { start: 65_536, end: 131_072 },
+        { start: 199_999, end: 200_000 },
+        { start: 199_999, end: undefined },
+        { start: 150_000, end: 1_000_000 }
+      ])('the bytes from $start to $end', async ({ start, end }) => {
+        const { read } = await startWithFile()
+        const outcomes = await readAll(read({ start, etag, ...(end !== undefined && { end }) }))
+        expect(outcomes).toMatchObject([{ type: 'body', size: content.length, start, etag }])
+        expect(contentOf(outcomes)?.equals(content.subarray(start, end))).toBe(true)
+      })
+
+      test('an empty file', async () => {
+        const source = sourceOf(new Uint8Array(), { etag })
+        const { transportA, urlB } = await start({ open: () => Promise.resolve(source) })
+        const outcomes = await readAll(transportA.read(urlB, { name: 'empty', start: 0 }))
+        expect(outcomes).toMatchObject([{ type: 'body', size: 0, start: 0, etag }])
+        expect(contentOf(outcomes)).toHaveLength(0)
+        await within(1_000, source.closed)
+      })
+
+      test('a file that is another one by now has changed', async () => {
+        const { read, opened } = await startWithFile()
+        expect(await readAll(read({ etag: 'f'.repeat(64) }))).toEqual([{ type: 'changed' }])
+        expect(await readAll(read({ start: 100, etag: 'f'.repeat(64) }))).toEqual([{ type: 'changed' }])
+        await within(1_000, Promise.all(opened.map(({ closed }) => closed)))
+      })
+
+      test('a file that is not there any more is gone', async () => {
+        const { transportA, urlB } = await start()
+        expect(await readAll(transportA.read(urlB, { name: 'other.txt', start: 0 }))).toEqual([{ type: 'gone' }])
+      })
+
+      test('an abandoned read closes the file', async () => {
+        const large = sourceOf(bytesOf(8_000_000), { etag })
+        const { transportA, urlB } = await start({ open: () => Promise.resolve(large) })
+        const reading = transportA.read(urlB, { name: 'plain.txt', start: 0 })
+        const first = await within(
+          2_000,
+          new Promise<Uint8Array>((resolve, reject) => {
+            const subscription = reading.subscribe((outcome) => {
+              if (outcome.type !== 'body') return
+              void firstOf(outcome.bytes).then((chunk) => {
+                subscription.unsubscribe()
+                resolve(chunk)
+              }, reject)
+            })
+          })
+        )
+        expect(first.length).toBeGreaterThan(0)
+        await within(2_000, large.closed)
+      })
+
+      test('a reader that stops half-way ends the read, and the file is closed', async () => {
+        const large = sourceOf(bytesOf(8_000_000), { etag })
+        const { transportA, urlB } = await start({ open: () => Promise.resolve(large) })
+        const taken = transportA.read(urlB, { name: 'plain.txt', start: 0 }).pipe(
+          concatMap(async (outcome) => {
+            if (outcome.type !== 'body') return 0
+            for await (const chunk of outcome.bytes) return chunk.length
+            return 0
+          })
+        )
+        const lengths = await within(5_000, all(taken))
+        expect(lengths).toHaveLength(1)
+        expect(lengths[0]).toBeGreaterThan(0)
+        await within(2_000, large.closed)
+      })
+
+      test('a source that breaks half-way breaks the bytes, never ends them early', async () => {
+        const source = sourceOf(content, { etag })
+        const breaking = {
+          ...source,
+          async *read() {
+            yield content.subarray(0, 1_000)
+            await Promise.resolve()
+            throw new Error('the file has changed')
+          }
+        }
+        const { transportA, urlB } = await start({ open: () => Promise.resolve(breaking) })
+        const outcome$ = transportA
+          .read(urlB, { name: 'plain.txt', start: 0 })
+          .pipe(
+            concatMap(async (outcome) =>
+              outcome.type === 'body' ? gathered(outcome.bytes).then(() => 'whole', codeOf) : outcome.type
+            )
+          )
+        expect(await within(5_000, firstValueFrom(outcome$))).toBe('NETWORK')
+        await within(2_000, source.closed)
+      })
+    })
+
+    test('lists the files of a neighbour page by page', async () => {
+      const files = NAMES.map((fileName, at) => ({
+        name: fileName,
+        size: at * 3_000_000_000,
+        modifiedMs: 1_700_000_000_000 + at,
+        ...(at > 0 && { root: `${at}`.repeat(64) })
+      }))
+      const { transportA, urlB } = await start({
+        list: (after) =>
+          after === ''
+            ? { files: files.slice(0, 3), more: true }
+            : { files: files.slice(3), more: after !== files[2]?.name }
+      })
+      expect(await all(transportA.list(urlB, ''))).toEqual([{ files: files.slice(0, 3), more: true }])
+      expect(await all(transportA.list(urlB, files[2]?.name ?? ''))).toEqual([{ files: files.slice(3), more: false }])
+    })
+
+    test('both sides may call', async () => {
+      const { transportB, urlA } = await start()
+      expect(await all(transportB.ask(urlA, question()))).toEqual([{ type: 'missed' }])
+    })
+  })
+}
+
+const offered = (offer: Offer): Outcome => ({ type: 'offered', offer })
+
+/** What a stream emits until it completes; rejects when it errors, which none may. */
+const all = <T>(values$: Observable<T>) => within(10_000, lastValueFrom(values$.pipe(toArray())))
+
+const contentOf = ([first]: object[]) => (first as { content?: Buffer } | undefined)?.content
+
+const codeOf = (error: unknown) => (error as { code?: unknown }).code
+
+const inATurn = <T>(value: T) => new Promise<T>((resolve) => setImmediate(resolve, value))
+
+async function firstOf(bytes: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const { value } = (await bytes[Symbol.asyncIterator]().next()) as { value: Uint8Array }
+  return value
+}
+
+function signal(): { given: Promise<void>; give: () => void } {
+  let give: () => void = () => undefined
+  const given = new Promise<void>((resolve) => {
+    give = resolve
+  })
+  return { given, give: () => give() }
+}
+
+/** Says what took too long, instead of the whole test doing so. */
+async function within<T>(limitMs: number, promise: Promise<T> | undefined): Promise<T> {
+  if (promise === undefined) throw new Error('There is nothing to wait for.')
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`This did not happen within ${limitMs} ms.`)), limitMs)
+  })
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
+}
