@@ -46,7 +46,7 @@ export interface PeerOptions {
  */
 export function parsePeerUrl(text: string): PeerUrl {
   if (peerKey(text) !== undefined) return text
-  throw new P2pError('BAD_URL', `${JSON.stringify(text.slice(0, MAX_URL_LENGTH))} is not the URL of a peer.`)
+  throw new P2pError('BAD_URL', `${JSON.stringify(text.slice(0, MAX_URL_LENGTH))} is not the URL of a peer`)
 }
 
 /** Settings with their defaults filled in. Errors with USAGE or BAD_URL. */
@@ -63,5 +63,5 @@ export function completeOptions(options: PeerOptions) {
 
 function within(what: string, value: number, least: number, most: number): void {
   if (Number.isInteger(value) && value >= least && value <= most) return
-  throw new P2pError('USAGE', `${what} is a whole number from ${least} to ${most}, not ${value}.`)
+  throw new P2pError('USAGE', `${what} is a whole number from ${least} to ${most}, not ${value}`)
 }

@@ -1,10 +1,10 @@
 /** What the user of a peer may order: hello, query, fetch and list, with what goes wrong as a P2pError. */
-import { EMPTY, expand, filter, from, map, type Observable, switchMap, take } from 'rxjs'
+import { EMPTY, expand, filter, map, type Observable, take } from 'rxjs'
 import { type ErrorCode, P2pError } from './errors.js'
 import { parsePeerUrl } from './options.js'
 import type { Directory, KnownPeer } from './streams/directory.js'
 import { isPlainName } from './streams/names.js'
-import type { FileList, Library, Offer, Outcome, PeerUrl, SharedFile, Transport } from './streams/ports.js'
+import type { FileList, Offer, Outcome, PeerUrl, SharedFile, Transport } from './streams/ports.js'
 import type { Progress, Transfer } from './streams/transfer.js'
 import { peerKey } from './streams/urls.js'
 
@@ -28,7 +28,6 @@ export interface OrdersInit {
   readonly directory: Directory
   readonly transfer: Transfer
   readonly transport: Transport
-  readonly library: Pick<Library, 'find'>
   /** Our own query; `elsewhere` leaves our share out. */
   readonly ask: (name: string, elsewhere: boolean) => Observable<Outcome>
   readonly ownUrl: () => PeerUrl
@@ -37,12 +36,12 @@ export interface OrdersInit {
 }
 
 export function createOrders(init: OrdersInit): Orders {
-  const { directory, transfer, transport, library, ask, ownUrl, whenStarted } = init
+  const { directory, transfer, transport, ask, ownUrl, whenStarted } = init
   return {
     hello: (url) =>
       whenStarted(() => {
         const key = peerKey(parsePeerUrl(url))
-        if (key === peerKey(ownUrl())) throw new P2pError('OWN_ALIAS', `${url} is this peer itself.`)
+        if (key === peerKey(ownUrl())) throw new P2pError('OWN_ALIAS', `${url} is this peer itself`)
         directory.send({ type: 'introduce', url, told: true })
         return directory.state$.pipe(
           map((state) => state.get(key ?? url)),
@@ -64,11 +63,7 @@ export function createOrders(init: OrdersInit): Orders {
     fetch: (name, { overwrite = false } = {}) =>
       whenStarted(() => {
         if (!isPlainName(name)) throw badName(name)
-        return from(library.find(name)).pipe(
-          switchMap((own) => {
-            if (own !== undefined && !overwrite) throw new P2pError('EXISTS', `You have ${name} already.`)
-            return transfer.fetch(name, { overwrite })
-          }),
+        return transfer.fetch(name, { overwrite }).pipe(
           map((result) => {
             if (result.type === 'progress') return result.progress
             throw new P2pError(result.code as ErrorCode, result.detail)
@@ -82,7 +77,7 @@ export function createOrders(init: OrdersInit): Orders {
           transport.list(url, after).pipe(
             map((listed) => {
               if (!('type' in listed)) return listed
-              throw new P2pError('NETWORK', `${url} does not list its files: ${listed.detail}.`)
+              throw new P2pError('NETWORK', `${url} does not list its files: ${listed.detail}`)
             })
           )
         return page('').pipe(
@@ -99,14 +94,14 @@ export function missed(name: string) {
 }
 
 function badName(name: string): P2pError {
-  return new P2pError('BAD_NAME', `${JSON.stringify(name.slice(0, 200))} is not the name of a shared file.`)
+  return new P2pError('BAD_NAME', `${JSON.stringify(name.slice(0, 200))} is not the name of a shared file`)
 }
 
 function met(url: PeerUrl, peer: KnownPeer | undefined): KnownPeer {
   if (peer === undefined)
-    throw new P2pError('OWN_ALIAS', `${url} is this peer itself, or there is no room for more peers.`)
+    throw new P2pError('OWN_ALIAS', `${url} is this peer itself, or there is no room for more peers`)
   if (peer.state !== 'failing') return peer
   const timedOut = peer.reason === 'timed-out'
   const why = timedOut ? 'it does not answer' : `it could not be reached (${peer.reason ?? 'unknown'})`
-  throw new P2pError(timedOut ? 'TIMEOUT' : 'NETWORK', `No peer at ${url}: ${why}. It will be tried again.`)
+  throw new P2pError(timedOut ? 'TIMEOUT' : 'NETWORK', `No peer at ${url}: ${why}. It will be tried again`)
 }

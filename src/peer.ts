@@ -10,6 +10,7 @@ import {
   defer,
   filter,
   firstValueFrom,
+  from,
   map,
   merge,
   NEVER,
@@ -22,7 +23,7 @@ import {
   takeUntil,
   throwError
 } from 'rxjs'
-import { asP2pError, P2pError } from './errors.js'
+import { asP2pError, type ErrorCode, P2pError } from './errors.js'
 import { completeOptions, type PeerOptions } from './options.js'
 import { createOrders, missed, type Orders } from './orders.js'
 import { createCache } from './store/cache.js'
@@ -139,8 +140,15 @@ export function createPeer(given: PeerOptions): Peer {
       catchError(() => of<ReadOutcome>({ type: 'gone' }))
     )
   const transfer = createTransfer({
-    locate: (name) =>
-      askOurselves(name, true).pipe(map((outcome) => (outcome.type === 'offered' ? outcome.offer : missed(name)))),
+    // Looked at now, not when it was ordered: another fetch of this name may have been waited for.
+    locate: (name, { overwrite }) =>
+      from(overwrite ? Promise.resolve(undefined) : library.find(name)).pipe(
+        switchMap((own) => (own === undefined ? askOurselves(name, true) : of(own))),
+        map((found) => {
+          if (!('type' in found)) return { type: 'failed' as const, code: 'EXISTS', detail: `You have ${name} already` }
+          return found.type === 'offered' ? found.offer : missed(name)
+        })
+      ),
     read,
     downloads,
     scheduler,
@@ -151,12 +159,7 @@ export function createPeer(given: PeerOptions): Peer {
     introduced: (url) => directory.send({ type: 'introduce', url, told: false }),
     asked: (question, as) => query.ask({ question, as, own: false }),
     askedForContent: createRelay({ ask: (question, as) => query.ask({ question, as, own: false }), open, read, cache }),
-    askedToFetch: (name, secret) =>
-      defer(async () => {
-        if (!isSecret(secret, options.fetchSecret)) return of('denied' as const)
-        if ((await library.find(name)) !== undefined) return of('done' as const)
-        return fetchOnBehalf(name)
-      }).pipe(switchMap((result$) => result$)),
+    askedToFetch: (name, secret) => (isSecret(secret, options.fetchSecret) ? fetchOnBehalf(name) : of('denied')),
     open,
     list: (after) => library.list(after)
   }
@@ -164,12 +167,7 @@ export function createPeer(given: PeerOptions): Peer {
     orders.fetch(name).pipe(
       filter(({ path }) => path !== undefined),
       map(() => 'done' as const),
-      catchError((error: unknown) => {
-        const { code } = asP2pError(error)
-        return of(
-          code === 'NOT_FOUND' ? ('missed' as const) : code === 'BAD_NAME' ? ('denied' as const) : ('failed' as const)
-        )
-      })
+      catchError((error: unknown) => of(FETCHED[asP2pError(error).code] ?? ('failed' as const)))
     )
 
   const event$ = new Subject<PeerEvent>()
@@ -195,7 +193,7 @@ export function createPeer(given: PeerOptions): Peer {
       next(url) {
         ownUrl = url
         const alias = peers.find((other) => peerKey(other) === peerKey(url))
-        if (alias !== undefined) return void end(new P2pError('OWN_ALIAS', `${alias} is this peer itself.`))
+        if (alias !== undefined) return void end(new P2pError('OWN_ALIAS', `${alias} is this peer itself`))
         if (!visitor) happening$.next({ type: 'listening', url })
         library.start().catch(tellThrown)
         for (const other of peers) directory.send({ type: 'introduce', url: other, told: true })
@@ -210,7 +208,7 @@ export function createPeer(given: PeerOptions): Peer {
       started$.error(cause ?? closed())
       ending$.next(cause ?? closed())
       stop$.next()
-      await Promise.all([library.close(), cache.close()])
+      await Promise.all([library.close(), downloads.close(), cache.close()])
       const code = cause === undefined ? {} : { code: cause.code }
       event$.next({ type: 'closed', ...code, at: new Date().toISOString(), v: 1 })
       event$.complete()
@@ -229,7 +227,6 @@ export function createPeer(given: PeerOptions): Peer {
     directory,
     transfer,
     transport,
-    library,
     ask: askOurselves,
     ownUrl: () => ownUrl,
     whenStarted
@@ -248,7 +245,14 @@ export function createPeer(given: PeerOptions): Peer {
   }
 }
 
-const closed = () => new P2pError('CLOSED', 'The peer is closed.')
+/** What a failed fetch is to the one who ordered it from afar: that the file is here already is all he wants. */
+const FETCHED: Partial<Record<ErrorCode, 'done' | 'missed' | 'denied'>> = {
+  EXISTS: 'done',
+  NOT_FOUND: 'missed',
+  BAD_NAME: 'denied'
+}
+
+const closed = () => new P2pError('CLOSED', 'The peer is closed')
 
 const NOTHING_SHARED: FolderLibrary = {
   file$: of([]),

@@ -103,7 +103,7 @@ function bring({ offer, place, read, scheduler }: Bringing): Observable<Download
           return strike(holder, 'another size than was offered')
         senders.push({ holder, etag: outcome.etag })
         return concat(
-          from(copy(outcome.bytes, place)).pipe(
+          from(copy(outcome.bytes, place, offer.size)).pipe(
             throttleTime(REPORT_EVERY_MS, scheduler, { leading: true, trailing: true }),
             map((bytes): DownloadStep => ({ type: 'progressed', bytes, total: offer.size, holder }))
           ),
@@ -174,8 +174,10 @@ function bring({ offer, place, read, scheduler }: Bringing): Observable<Download
 }
 
 /** Under back-pressure: the next chunk is asked for when this one is on its way to the disk. Yields the bytes kept. */
-async function* copy(bytes: AsyncIterable<Uint8Array>, place: Download): AsyncGenerator<number> {
+async function* copy(bytes: AsyncIterable<Uint8Array>, place: Download, sizeBytes: number): AsyncGenerator<number> {
   for await (const chunk of bytes) {
+    // Whoever sends more than it offered could fill the disk.
+    if (place.length + chunk.length > sizeBytes) return
     await place.append(chunk)
     yield place.length
   }

@@ -7,13 +7,13 @@
 export const PRIVATE_FOLDER = '.p2p-rx'
 
 /** PATH_MAX of Linux; longer paths cannot be opened anyway. */
-export const MAX_NAME_BYTES = 4096
+const MAX_NAME_BYTES = 4096
 
 /** NAME_MAX of every common file system. */
-export const MAX_PART_BYTES = 255
+const MAX_PART_BYTES = 255
 
 /** Deeper than any folder a person made; keeps every walk from part to part short. */
-export const MAX_NAME_PARTS = 64
+const MAX_NAME_PARTS = 64
 
 // What XML 1.0 can carry: a name outside of this could not be asked for over XML-RPC. With the `u` flag a lone
 // surrogate is a code point of its own and falls into the gap.
@@ -39,25 +39,22 @@ export function isPlainName(name: string): boolean {
   return parts.every((part) => part !== '' && part !== '.' && part !== '..' && utf8Length(part) <= MAX_PART_BYTES)
 }
 
+/** Escapes that somebody decodes: `%2e`, `%%32`, `%c0%af`, `%u2215`, `0x2f`; and the separator of Windows. */
+const LOOKS_ENCODED = /%[%0-9a-z]{2}|0x(?:2e|2f|5c)|\\/i
+
+/** Where Windows begins at the root of a drive. */
+const LOOKS_ROOTED = /^[a-z]:\//i
+
+/** A part of dots and wildcards only, which some shorten to `..`. */
+const LOOKS_LIKE_DOTS = /(?:^|\/)[.?]+;?(?:\/|$)/
+
 /**
- * Whether a neighbour that reads names less strictly (takes `\` for a separator, decodes percent signs once or more often)
- * could read a plain name as a path out of its share. Such a name is answered from the own share, where it is just a
- * name, but never forwarded: to ask for it on somebody's behalf would be to lend him a hand.
+ * Whether a neighbour that reads names less strictly could take a plain name for a path out of its share. Such a name is
+ * answered from our own share, where it is just a name, but is not passed on for somebody else: whoever passes a question
+ * on vouches for it. Rather too broad than clever: every list of such names grows.
  */
-export function leavesShareElsewhere(name: string): boolean {
-  let read = name
-  for (let round = 0; ; round++) {
-    const decoded = decodeOnce(read)
-    if (decoded === read) break
-    // Nobody wraps an honest name this often.
-    if (round === MAX_DECODING_ROUNDS) return true
-    read = decoded
-  }
-  if (/^(?:[a-z]:)?[/\\]/i.test(read)) return true
-  // Last, and for `..` alone: `0x2f3a.bin` is an honest name.
-  read = read.replace(/0x(2e|2f|5c)/gi, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
-  // A parameter (`..;x`, Java servers) ends a part for those who heed it.
-  return read.split(/[/\\]/).some((part) => part.split(';', 1)[0] === '..')
+export function isSuspectName(name: string): boolean {
+  return LOOKS_ENCODED.test(name) || LOOKS_LIKE_DOTS.test(name) || LOOKS_ROOTED.test(name)
 }
 
 /** Order of two names by the bytes of their UTF-8 form, in which every peer lists its files. */
@@ -85,58 +82,3 @@ function utf8Length(text: string): number {
   }
   return bytes
 }
-
-/** Traversal corpora stop at four; every round is linear in the name. */
-const MAX_DECODING_ROUNDS = 6
-
-// `%u2215`; a run of `%af`. Digits past `f` are let through because decoders that do not check them
-// made `%bg%qf` into an overlong slash.
-const ENCODED = /%u([0-9a-f]{4})|((?:%(?!u[0-9a-f]{4})[0-9a-z]{2})+)/gi
-
-// Characters that a conversion to an old Windows code page turns into the ASCII ones; the last two slashes are private use.
-const LOOKS_LIKE: Readonly<Record<string, string>> = {
-  '\u2024': '.',
-  '\uff0e': '.',
-  '\u2044': '/',
-  '\u2215': '/',
-  '\uff0f': '/',
-  '\uf025': '/',
-  '\uefc8': '/',
-  '\u2216': '\\',
-  '\uff3c': '\\'
-}
-
-function decodeOnce(text: string): string {
-  return (
-    text
-      .replace(ENCODED, (_, unit: string, run?: string) =>
-        run === undefined ? String.fromCharCode(Number.parseInt(unit, 16)) : decodeRun(run)
-      )
-      .replace(/[\u2024\uff0e\u2044\u2215\uff0f\uf025\uefc8\u2216\uff3c]/g, (character) => LOOKS_LIKE[character] ?? '')
-      // `.%00.` and `..%01`: some drop what cannot be shown, or stop there.
-      .replace(/\p{Cc}/gu, '')
-  )
-}
-
-/** Reads percent-encoded bytes as a careless UTF-8 decoder does: overlong forms count. All else may come out as it likes. */
-function decodeRun(run: string): string {
-  let text = ''
-  let lead = 0
-  for (let i = 1; i < run.length; i += 3) {
-    const byte = (Number.parseInt(run[i] ?? '', 36) * 16 + Number.parseInt(run[i + 1] ?? '', 36)) & 0xff
-    if (lead !== 0) {
-      // Only the last follower counts: in an overlong `/`, `.` or `\` those before it are nothing but leading zeros,
-      // or the one bit of `\` that does not fit (`%c1%9c`, `%e0%81%9c`), which 0x40 stands for.
-      const low = byte & 0x3f
-      const overlong = SEPARATORS[low] ?? SEPARATORS[low | 0x40]
-      if (overlong !== undefined) text += overlong
-      // A lead byte in front of a plain character is skipped by some: `%c0%5c`.
-      else if (byte < 0x80) text += String.fromCharCode(byte)
-      lead = byte === 0x80 || byte === 0x81 ? lead : 0
-    } else if (byte >= 0xc0) lead = byte
-    else text += String.fromCharCode(byte)
-  }
-  return text
-}
-
-const SEPARATORS: Readonly<Record<number, string>> = { 0x2e: '.', 0x2f: '/', 0x5c: '\\' }

@@ -9,7 +9,7 @@ import { filter, from, map, Observable, type SchedulerLike, Subject, takeUntil, 
 import { createActor, type Turn } from './actor.js'
 import { broadcast, type Heard } from './broadcast.js'
 import type { Happening } from './events.js'
-import { isPlainName, leavesShareElsewhere } from './names.js'
+import { isPlainName, isSuspectName } from './names.js'
 import type { FailureReason, Outcome, PeerUrl, Question, SharedFile } from './ports.js'
 import { forget, lookUp, NOTHING_SEEN, remember, type SeenTable } from './seen.js'
 import { peerKey, peerKeys } from './urls.js'
@@ -96,7 +96,7 @@ export function step(state: QueryState, command: QueryCommand): QueryTurn {
       // Rule 2. A local file answers at once, whatever the length of the history.
       if (file !== undefined) return settle(state, command.key, offered(file, as))
       // Harmless here, but a sloppier neighbour might read it as a way out of its share.
-      if (!own && leavesShareElsewhere(question.name)) return settle(state, command.key, refusal(question.history))
+      if (!own && isSuspectName(question.name)) return settle(state, command.key, refusal(question.history))
       // Rule 3, and the end of loops: whoever finds itself in the history does not ask again.
       const history = as === '' ? question.history : [...question.history, as]
       const round = as !== '' && peerKeys(question.history).has(peerKey(as) ?? as)

@@ -3,7 +3,7 @@
  * file in the answer. What lies elsewhere is first brought into the cache, so that one local file is sent
  * whatever its way here, and the next one who asks is served from there.
  */
-import { catchError, concat, concatMap, EMPTY, from, Observable, of, take } from 'rxjs'
+import { catchError, concat, concatMap, EMPTY, from, Observable, of, takeWhile } from 'rxjs'
 import { MAX_HOLDERS } from './download.js'
 import type { Cache, Inbound, Offer, Outcome, PeerUrl, Question, ReadOutcome, ReadRequest, Source } from './ports.js'
 
@@ -57,7 +57,10 @@ export function createRelay({ ask, open, read, cache }: RelayInit): Inbound['ask
           .slice(0, MAX_HOLDERS)
           .map((holder) => bringFrom(holder, offer))
         const lost: Outcome = { type: 'failed', reason: 'refused', detail: 'none of its holders could be read' }
-        return concat(local$, ...others$, of(lost)).pipe(take(1))
+        // Bringing a file here takes as long as it takes; the caller's deadline was for finding it.
+        return concat(local$, of<Outcome>({ type: 'answering' }), ...others$, of(lost)).pipe(
+          takeWhile(({ type }) => type === 'answering', true)
+        )
       })
     )
 }

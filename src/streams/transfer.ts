@@ -101,7 +101,8 @@ function startNext(state: TransferState): TransferTurn {
 export interface TransferInit {
   /** Who has it; a failure tells the code and what to say. */
   readonly locate: (
-    name: string
+    name: string,
+    options: { readonly overwrite: boolean }
   ) => Observable<Offer | { readonly type: 'failed'; readonly code: string; readonly detail: string }>
   readonly read: (holder: PeerUrl, request: ReadRequest) => Observable<ReadOutcome>
   readonly downloads: Downloads
@@ -139,7 +140,7 @@ export function createTransfer({ locate, read, downloads, scheduler, stop$ }: Tr
   })
 
   function transfer({ key, name, overwrite }: TransferJob): Observable<TransferCommand> {
-    return locate(name).pipe(
+    return locate(name, { overwrite }).pipe(
       concatMap((located) => {
         if ('type' in located) return of(told(key, name, located))
         const startedAtMs = scheduler.now()

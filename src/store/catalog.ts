@@ -1,0 +1,128 @@
+import { auditTime, defer, map, merge, of, Subject, takeUntil } from 'rxjs'
+import { compareNames } from '../streams/names.js'
+import type { FileList, Library, SharedFile } from '../streams/ports.js'
+
+/** Files that are listed. About 400 bytes each, so that a share that is too large costs its list, not the process. */
+export const MAX_SHARED_FILES = 1_000_000
+
+/** Names a page, so that an answer stays near 100 KiB; what xmlrpc takes some milliseconds for. */
+const LIST_PAGE_FILES = 500
+
+/** Changes are gathered this long before `file$` says what is there now: a folder of thousands arrives at once. */
+const GATHER_CHANGES_MS = 100
+
+/** A file of the share as it was last seen. */
+export interface Entry extends SharedFile {
+  /** Of its content, see `identityOf`. */
+  readonly identity: string
+}
+
+/** What is on offer: the table behind `file$`, `change$` and `list`. */
+export type Catalog = ReturnType<typeof createCatalog>
+
+export function createCatalog() {
+  const entries = new Map<string, Entry>()
+  const change$ = new Subject<{ type: 'file-added' | 'file-removed'; name: string }>()
+  const touched$ = new Subject<void>()
+  const closed$ = new Subject<void>()
+  let announcing = false
+
+  // Sorted names are made when somebody asks: those known before, without the ones gone, and the new ones merged in.
+  let sorted: string[] = []
+  let fresh = new Set<string>()
+  let anyGone = false
+  let snapshot: readonly SharedFile[] | undefined
+
+  function sortedNames(): string[] {
+    if (fresh.size === 0 && !anyGone) return sorted
+    const added = [...fresh].sort(compareNames)
+    const merged: string[] = []
+    let next = 0
+    for (const name of sorted) {
+      for (let first = added[next]; first !== undefined && compareNames(first, name) < 0; first = added[next]) {
+        merged.push(first)
+        next += 1
+      }
+      // One that went and came back is among the fresh ones.
+      if (entries.has(name) && !fresh.has(name)) merged.push(name)
+    }
+    for (; next < added.length; next++) merged.push(added[next] ?? '')
+    sorted = merged
+    fresh = new Set()
+    anyGone = false
+    return sorted
+  }
+
+  function shared(name: string): SharedFile[] {
+    const entry = entries.get(name)
+    return entry === undefined ? [] : [toShared(entry)]
+  }
+
+  function files(): readonly SharedFile[] {
+    return (snapshot ??= sortedNames().flatMap(shared))
+  }
+
+  function touch(): void {
+    snapshot = undefined
+    touched$.next()
+  }
+
+  /** Whether there was room. */
+  function put(entry: Entry): boolean {
+    const known = entries.has(entry.name)
+    if (!known && entries.size >= MAX_SHARED_FILES) return false
+    entries.set(entry.name, entry)
+    if (!known) {
+      fresh.add(entry.name)
+      if (announcing) change$.next({ type: 'file-added', name: entry.name })
+    }
+    touch()
+    return true
+  }
+
+  function remove(name: string): void {
+    if (!entries.delete(name)) return
+    if (!fresh.delete(name)) anyGone = true
+    if (announcing) change$.next({ type: 'file-removed', name })
+    touch()
+  }
+
+  function list(after: string): FileList {
+    const names = sortedNames()
+    let low = 0
+    for (let high = names.length; low < high; ) {
+      const middle = (low + high) >>> 1
+      if (compareNames(names[middle] ?? '', after) <= 0) low = middle + 1
+      else high = middle
+    }
+    const end = low + LIST_PAGE_FILES
+    return { files: names.slice(low, end).flatMap(shared), more: end < names.length }
+  }
+
+  const file$: Library['file$'] = defer(() =>
+    merge(of(undefined), touched$.pipe(auditTime(GATHER_CHANGES_MS))).pipe(map(files), takeUntil(closed$))
+  )
+
+  return {
+    file$,
+    change$: change$.asObservable(),
+    get: (name: string) => entries.get(name),
+    names: () => [...entries.keys()],
+    put,
+    remove,
+    list,
+    /** From now on comings and goings are told. */
+    announce: () => {
+      announcing = true
+    },
+    close: () => {
+      closed$.next()
+      change$.complete()
+      touched$.complete()
+    }
+  }
+}
+
+function toShared({ name, size, modifiedMs, root }: SharedFile): SharedFile {
+  return { name, size, modifiedMs, ...(root === undefined ? {} : { root }) }
+}

@@ -1,0 +1,189 @@
+import type { BigIntStats } from 'node:fs'
+import { type FileHandle, lstat } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { P2pError } from '../errors.js'
+import type { Library, SharedFile, Source } from '../streams/ports.js'
+import { createCatalog, MAX_SHARED_FILES } from './catalog.js'
+import { followFolder, settlesInMs } from './follow.js'
+import { createHashing } from './hashing.js'
+import { isSpeltSo, locate, openInside, rootOf } from './paths.js'
+import { createSource, identityOf } from './source.js'
+
+/** Different problems told to the owner; a folder of thousands of broken ones should not fill the terminal. */
+const MAX_PROBLEMS = 100
+
+export interface LibraryOptions {
+  /** The shared folder. Has to exist when `start` is called. */
+  readonly dir: string
+  /** Hears, once each, of what keeps files from being shared. Nothing is done with it when absent. */
+  readonly onProblem?: (problem: P2pError) => void
+}
+
+/** The library of a real folder. Whatever it lists, the disk has the last word: `find` and `open` look there. */
+export interface FolderLibrary extends Library {
+  /** Begins to read and to watch the folder; resolves when all of it has been seen once. `find` and `open` do not have to wait for it. Errors with FOLDER. */
+  readonly start: () => Promise<void>
+  /** Offers a file that has just been put in place, at once and without hashing it again. */
+  readonly adopt: (name: string, known: { readonly size: number; readonly root: string }) => Promise<void>
+  /** Stops watching and hashing; opened files can still be read. */
+  readonly close: () => Promise<void>
+}
+
+interface Opened {
+  readonly handle: FileHandle
+  readonly stat: BigIntStats
+}
+
+export function createLibrary({ dir, onProblem = () => undefined }: LibraryOptions): FolderLibrary {
+  const catalog = createCatalog()
+  const stop = new AbortController()
+  /** Roots by content, so that a file that was moved keeps its own. */
+  const roots = new Map<string, string>()
+  const told = new Set<string>()
+  let folder: ReturnType<typeof openFolder> | undefined
+
+  // The folder may be made after the library: it is looked for when first needed.
+  const theFolder = () => (folder ??= openFolder(rootOf(dir)))
+
+  function openFolder(root: string) {
+    const hashing = createHashing({
+      root,
+      isKnown: (identity) => roots.has(identity),
+      onRoot(name, identity, contentRoot) {
+        remember(identity, contentRoot)
+        const entry = catalog.get(name)
+        if (entry?.identity === identity) catalog.put({ ...entry, root: contentRoot })
+      }
+    })
+    const following = followFolder({ root, catalog, enlist, onProblem: problem, signal: stop.signal })
+    return { root, hashing, following }
+  }
+
+  function problem(message: string, cause?: unknown): void {
+    if (told.has(message) || told.size >= MAX_PROBLEMS) return
+    told.add(message)
+    onProblem(new P2pError('FOLDER', message, { cause }))
+  }
+
+  function enlist(name: string, stat: BigIntStats): void {
+    const identity = identityOf(stat)
+    const root = roots.get(identity)
+    const file = { name, size: Number(stat.size), modifiedMs: Number(stat.mtimeMs), identity }
+    if (!catalog.put(root === undefined ? file : { ...file, root })) {
+      problem(`Only ${MAX_SHARED_FILES} files are listed; the others are found by their names only`)
+    } else if (root === undefined) theFolder().hashing.add(name)
+  }
+
+  function remember(identity: string, root: string): void {
+    // Contents that were rewritten since only take room; the oldest go first.
+    for (const oldest of roots.keys()) {
+      if (roots.size < MAX_SHARED_FILES) break
+      roots.delete(oldest)
+    }
+    roots.set(identity, root)
+  }
+
+  const pause = (ms: number) => sleep(ms, undefined, { signal: stop.signal, ref: false }).catch(() => undefined)
+
+  /** Opens a file that is whole; one that changed a moment ago is given the time to show it. */
+  async function openWhole(name: string): Promise<Opened | undefined> {
+    const { root } = theFolder()
+    const first = await openOnce(root, name)
+    if (first === undefined) return undefined
+    if (catalog.get(name)?.identity === identityOf(first.stat)) return first
+    const exact = await isSpeltSo(root, name, first.stat)
+    const leftMs = settlesInMs(first.stat)
+    if (exact && leftMs === 0) {
+      enlist(name, first.stat)
+      return first
+    }
+    await first.handle.close()
+    if (!exact) return undefined
+    await pause(leftMs)
+    const second = await openOnce(root, name)
+    if (second === undefined) return undefined
+    if (identityOf(second.stat) === identityOf(first.stat)) {
+      enlist(name, second.stat)
+      return second
+    }
+    await second.handle.close()
+    return undefined
+  }
+
+  async function find(name: string): Promise<SharedFile | undefined> {
+    const stat = (await statListed(name)) ?? (await statWhole(name))
+    if (stat === undefined) return undefined
+    const root = roots.get(identityOf(stat))
+    if (root === undefined) theFolder().hashing.want(name)
+    const file = { name, size: Number(stat.size), modifiedMs: Number(stat.mtimeMs) }
+    return root === undefined ? file : { ...file, root }
+  }
+
+  /** The short way: what is listed may be read, so it is enough that the same file still lies there. */
+  async function statListed(name: string): Promise<BigIntStats | undefined> {
+    const entry = catalog.get(name)
+    if (entry === undefined) return undefined
+    const stat = await lstat(locate(theFolder().root, name), { bigint: true }).catch(() => undefined)
+    return stat !== undefined && identityOf(stat) === entry.identity ? stat : undefined
+  }
+
+  async function statWhole(name: string): Promise<BigIntStats | undefined> {
+    const opened = await openWhole(name)
+    await opened?.handle.close()
+    return opened?.stat
+  }
+
+  async function open(name: string): Promise<Source> {
+    // Says what is wrong with a bad name.
+    locate('', name)
+    const opened = await openWhole(name)
+    if (opened === undefined) throw new P2pError('NOT_FOUND', `Couldn't find the file ${name}`)
+    const { handle, stat } = opened
+    return createSource({ name, handle, stat, root: roots.get(identityOf(stat)), close: () => handle.close() })
+  }
+
+  async function adopt(name: string, known: { size: number; root: string }): Promise<void> {
+    const { root } = theFolder()
+    const opened = await openOnce(root, name)
+    if (opened === undefined) return
+    await opened.handle.close()
+    // Somebody may have put another one there since.
+    if (Number(opened.stat.size) !== known.size) return
+    remember(identityOf(opened.stat), known.root)
+    enlist(name, opened.stat)
+  }
+
+  let started: Promise<void> | undefined
+  async function begin(): Promise<void> {
+    await theFolder().following.begin()
+    theFolder().hashing.begin()
+    catalog.announce()
+  }
+
+  return {
+    file$: catalog.file$,
+    change$: catalog.change$,
+    list: catalog.list,
+    find,
+    open,
+    adopt,
+    start: () => (started ??= begin()),
+    async close() {
+      stop.abort()
+      await started?.catch(() => undefined)
+      await Promise.all([folder?.following.end(), folder?.hashing.close()])
+      catalog.close()
+    }
+  }
+}
+
+async function openOnce(root: string, name: string): Promise<Opened | undefined> {
+  const handle = await openInside(root, name)
+  if (handle === undefined) return undefined
+  try {
+    return { handle, stat: await handle.stat({ bigint: true }) }
+  } catch (error) {
+    await handle.close()
+    throw error
+  }
+}

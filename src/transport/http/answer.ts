@@ -1,0 +1,70 @@
+/** The answer to one call, at once or after a long wait. */
+import type { ServerResponse } from 'node:http'
+import { pipeline } from 'node:stream/promises'
+import { HEARTBEAT_MS, type HttpLimits } from './limits.js'
+
+export interface Answer {
+  /** Aborted when the caller has gone before it was answered. */
+  readonly signal: AbortSignal
+  /**
+   * Tells the caller that an answer will come, by sending its head. From now on a line feed now and then keeps
+   * the caller waiting: white space is allowed there in XML, and Python's parsers take it.
+   */
+  readonly begin: () => void
+  /** The whole answer. */
+  readonly end: (xml: Buffer) => void
+  /** The whole answer, piece by piece, as fast as the caller takes it. Rejects when it could not be sent whole. */
+  readonly stream: (xml: AsyncIterable<Uint8Array>) => Promise<void>
+}
+
+const HEAD = { 'Content-Type': 'text/xml', 'X-Content-Type-Options': 'nosniff' }
+const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
+
+export function createAnswer(response: ServerResponse, { slowReaderTimeoutMs }: HttpLimits): Answer {
+  const gone = new AbortController()
+  let heartbeat: NodeJS.Timeout | undefined
+  response.once('close', () => {
+    clearInterval(heartbeat)
+    if (!response.writableFinished) gone.abort()
+  })
+
+  const watchReader = () => response.setTimeout(slowReaderTimeoutMs, () => response.destroy())
+  const begin = () => {
+    if (response.headersSent || response.destroyed) return
+    response.writeHead(200, HEAD)
+    response.write(DECLARATION)
+    heartbeat = setInterval(() => response.write('\n'), HEARTBEAT_MS)
+  }
+
+  return {
+    signal: gone.signal,
+    begin,
+    end(xml) {
+      if (response.destroyed) return
+      clearInterval(heartbeat)
+      watchReader()
+      if (response.headersSent) response.end(withoutDeclaration(xml))
+      else response.writeHead(200, { ...HEAD, 'Content-Length': xml.length }).end(xml)
+    },
+    async stream(xml) {
+      begin()
+      clearInterval(heartbeat)
+      watchReader()
+      await pipeline(continuing(xml), response)
+    }
+  }
+}
+
+/** A document has one declaration, and `begin` has sent it. */
+function withoutDeclaration(xml: Uint8Array): Uint8Array {
+  const buffer = Buffer.from(xml.buffer, xml.byteOffset, xml.byteLength)
+  return buffer.subarray(0, 5).equals(Buffer.from('<?xml')) ? buffer.subarray(buffer.indexOf('?>') + 2) : buffer
+}
+
+async function* continuing(xml: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let first = true
+  for await (const chunk of xml) {
+    yield first ? withoutDeclaration(chunk) : chunk
+    first = false
+  }
+}

@@ -1,0 +1,72 @@
+/** From a POST to an answered call: body, limits, and which bad call gets which answer. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { decodeCall, encodeFault } from '../xmlrpc/codec.js'
+import { type Door, dispatch } from '../xmlrpc/serve.js'
+import { XmlRpcError } from '../xmlrpc/xmlrpc-error.js'
+import { createAnswer } from './answer.js'
+import { BadBody, readBody } from './body.js'
+import { type HttpLimits, LINGER_MS } from './limits.js'
+import { refuse } from './refuse.js'
+
+const OTHER_FAULT = 1
+
+/** Serves the calls of one path. `running` is shared by all of them: it is the peer that is overloaded, not a path. */
+export function createCallHandler(door: Door, limits: HttpLimits, running: { count: number }) {
+  return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    let body: Buffer
+    try {
+      body = await readBody(request, limits.maxBodyBytes)
+    } catch (error) {
+      refuseBody(request, response, error, limits)
+      return
+    }
+    let call: ReturnType<typeof decodeCall>
+    try {
+      call = decodeCall(body)
+    } catch (error) {
+      if (!(error instanceof XmlRpcError)) throw error
+      if (error.kind === 'not-xmlrpc') refuse(response, 400)
+      else createAnswer(response, limits).end(encodeFault(OTHER_FAULT, error.message))
+      return
+    }
+    const answer = createAnswer(response, limits)
+    if (running.count >= limits.maxRunningCalls) {
+      answer.end(door.overloaded)
+      return
+    }
+    running.count++
+    try {
+      await dispatch(door, call, answer)
+    } catch {
+      // Only a broken connection comes here, or a file that changed while its head was already out.
+      response.destroy()
+    } finally {
+      running.count--
+    }
+  }
+}
+
+function refuseBody(request: IncomingMessage, response: ServerResponse, error: unknown, { maxBodyBytes }: HttpLimits) {
+  if (!(error instanceof BadBody)) throw error
+  switch (error.reason) {
+    case 'gone':
+      response.destroy()
+      return
+    case 'broken':
+      refuse(response, 400)
+      return
+    case 'encoding':
+      refuse(response, 415, { 'Accept-Encoding': 'gzip, identity' }, true)
+      return
+    case 'too-big': {
+      // Ending now would close with bytes unread, and the reset would wipe out the answer before its reader sees it.
+      const fault = encodeFault(OTHER_FAULT, `A call has at most ${maxBodyBytes} bytes.`)
+      response.writeHead(200, { 'Content-Type': 'text/xml', 'Content-Length': fault.length, Connection: 'close' })
+      response.write(fault)
+      const linger = setTimeout(() => response.end(), LINGER_MS)
+      request.once('end', () => response.end())
+      response.once('close', () => clearTimeout(linger))
+      request.resume()
+    }
+  }
+}

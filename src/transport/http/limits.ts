@@ -1,0 +1,75 @@
+/** Every bound of the HTTP transport, with its reason. */
+
+/** Bounds that a test, or an embedder with unusual neighbours, may want to move. Times in milliseconds, sizes in bytes. */
+export interface HttpLimits {
+  /** From connecting (or the last answer) to the end of a request's head: ends Slowloris, harms no real client. */
+  readonly headersTimeoutMs: number
+  /** To the end of a request's body: 1 MiB at 35 KB/s. */
+  readonly requestTimeoutMs: number
+  /** How long an idle connection is kept: long enough for the next query, short enough to hold few sockets. */
+  readonly keepAliveTimeoutMs: number
+  /** How long a reader of an answer may take no byte at all. */
+  readonly slowReaderTimeoutMs: number
+  /** The whole head of a request or an answer; calls need a few hundred bytes, a long name on the data plane 12 KiB. */
+  readonly maxHeaderBytes: number
+  /** Header lines of a request; a browser sends about 20. */
+  readonly maxHeaders: number
+  /** A call's body, as sent and once more after gunzip: a name and a history fit a hundred times over. */
+  readonly maxBodyBytes: number
+  /** Open connections: half of the usual 1,024 files a process may open. */
+  readonly maxConnections: number
+  /**
+   * Of these from one address, loopback included: one neighbour cannot take all places. More than `maxRunningCalls`, so that
+   * many peers behind one address hear fault 100 and not a reset, for which a Python peer would drop us (WIRE W11).
+   */
+  readonly maxConnectionsPerAddress: number
+  /** Requests on one connection: makes a connection that never ends impossible. */
+  readonly maxRequestsPerSocket: number
+  /** Calls being answered at once; one more hears fault 100, which costs us no neighbour (WIRE W11). */
+  readonly maxRunningCalls: number
+  /** How long a foreign caller's query may run; with the grace below it has an answer within 5 s (WIRE W5). */
+  readonly foreignDeadlineMs: number
+  /** To a TCP connection: a neighbour further away than this is of no use within a query's deadline. */
+  readonly connectTimeoutMs: number
+  /** From asking for a file's bytes to the head of the answer: the holder only opens a file. */
+  readonly dataHeadTimeoutMs: number
+  /** Between two pieces of an answer's body, counted only while we wait for one. */
+  readonly idleTimeoutMs: number
+}
+
+export const DEFAULT_LIMITS: HttpLimits = {
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 30_000,
+  keepAliveTimeoutMs: 5_000,
+  slowReaderTimeoutMs: 20_000,
+  maxHeaderBytes: 16_384,
+  maxHeaders: 100,
+  maxBodyBytes: 1_048_576,
+  maxConnections: 512,
+  maxConnectionsPerAddress: 384,
+  maxRequestsPerSocket: 10_000,
+  maxRunningCalls: 256,
+  foreignDeadlineMs: 4_500,
+  connectTimeoutMs: 2_000,
+  dataHeadTimeoutMs: 10_000,
+  idleTimeoutMs: 10_000
+}
+
+/** What a query may take beyond its own deadline before the server answers for it. */
+export const DEADLINE_GRACE_MS = 250
+/** Longest deadline a p2p-rx caller may set: a question holds a place and a socket at every hop. */
+export const MAX_DEADLINE_MS = 30_000
+/** A call that takes long sends a line feed this often; well below `idleTimeoutMs`, so that the caller keeps waiting. */
+export const HEARTBEAT_MS = 3_000
+/** How long the rest of a refused body is read and dropped, so that its sender gets to see the answer before the reset. */
+export const LINGER_MS = 500
+/** Body of an answer on the control plane but for a page of files: an offer with 64 holders is 20 KB. */
+export const MAX_ANSWER_BYTES = 1_048_576
+/** Kept-alive control connections to one p2p-rx neighbour; far below its `maxConnectionsPerAddress`. */
+export const MAX_CONTROL_SOCKETS_PER_PEER = 32
+/** Connections for file bytes to one holder: more share one disk and one link anyway. */
+export const MAX_DATA_SOCKETS_PER_PEER = 16
+/** Kept-alive connections over all neighbours and per plane. */
+export const MAX_SOCKETS = 256
+/** Idle ones among them, per neighbour. */
+export const MAX_FREE_SOCKETS_PER_PEER = 4

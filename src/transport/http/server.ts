@@ -1,0 +1,114 @@
+/** The one server on the one port: limits, guard and routing. What is answered is decided elsewhere. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Inbound } from '../../streams/ports.js'
+import { FILES_PATH, serveFile } from './files.js'
+import type { HttpLimits } from './limits.js'
+import { refuse } from './refuse.js'
+import { isFromWebPage, isLoopback } from './web-pages.js'
+
+export interface PeerServerInit {
+  readonly host: string
+  readonly announcedHost: () => string | undefined
+  readonly limits: HttpLimits
+  readonly open: Inbound['open']
+  /** One handler for each path that takes calls. */
+  readonly calls: ReadonlyMap<string, (request: IncomingMessage, response: ServerResponse) => Promise<void>>
+}
+
+/** Not listening yet. */
+export function createPeerServer(init: PeerServerInit): Server {
+  const { host, limits } = init
+  const server = createServer({
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: Math.max(limits.requestTimeoutMs, limits.headersTimeoutMs),
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    maxHeaderSize: limits.maxHeaderBytes,
+    // Time-outs are only noticed when connections are looked through; Node's 30 s would be longer than the time-outs.
+    connectionsCheckingInterval: Math.ceil(limits.headersTimeoutMs / 4)
+  })
+  server.maxConnections = limits.maxConnections
+  server.maxRequestsPerSocket = limits.maxRequestsPerSocket
+  // One more than allowed, since Node drops what is above without a word, and `Origin` might be in it.
+  server.maxHeadersCount = limits.maxHeaders + 1
+  server.on('connection', capPerAddress(limits.maxConnectionsPerAddress))
+  server.on('clientError', answerBadRequest)
+  server.on('request', (request, response) => {
+    // A reset is the caller's affair; whoever reads or writes hears of it there.
+    request.on('error', () => undefined)
+    response.on('error', () => undefined)
+    route(request, response, { ...init, boundToLoopback: isLoopback(host) }).catch(() =>
+      refuse(response, 500, {}, true)
+    )
+  })
+  return server
+}
+
+type Routes = PeerServerInit & { readonly boundToLoopback: boolean }
+
+async function route(request: IncomingMessage, response: ServerResponse, routes: Routes): Promise<void> {
+  const { method = '', url = '' } = request
+  const { limits, boundToLoopback, announcedHost, calls, open } = routes
+  if (request.rawHeaders.length / 2 > limits.maxHeaders) {
+    refuse(response, 431, {}, true)
+    return
+  }
+  if (isFromWebPage(request, { boundToLoopback, announcedHost: announcedHost() })) {
+    refuse(response, 403, {}, true)
+    return
+  }
+  if (url.startsWith(FILES_PATH)) {
+    if (method !== 'GET' && method !== 'HEAD') {
+      refuse(response, 405, { Allow: 'GET, HEAD' }, true)
+      return
+    }
+    await serveFile(request, response, open, limits)
+    return
+  }
+  const call = calls.get(url)
+  if (call === undefined) {
+    refuse(response, 404, {}, method !== 'GET')
+    return
+  }
+  if (method !== 'POST') {
+    refuse(response, 405, { Allow: 'POST' }, true)
+    return
+  }
+  await call(request, response)
+}
+
+function capPerAddress(max: number): (socket: Socket) => void {
+  const open = new Map<string, number>()
+  return (socket) => {
+    // The same machine is counted once, whether it comes over IPv4 or over IPv6-mapped IPv4.
+    const address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
+    const count = open.get(address) ?? 0
+    if (count >= max) {
+      socket.destroy()
+      return
+    }
+    open.set(address, count + 1)
+    socket.once('close', () => {
+      const left = (open.get(address) ?? 1) - 1
+      if (left === 0) open.delete(address)
+      else open.set(address, left)
+    })
+  }
+}
+
+const STATUS_OF: Partial<Record<string, string>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large'
+}
+
+/** There is no request yet, so this speaks HTTP by hand. */
+function answerBadRequest(error: NodeJS.ErrnoException, socket: NodeJS.WritableStream & Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy()
+    return
+  }
+  const status = STATUS_OF[error.code ?? ''] ?? '400 Bad Request'
+  // Not into the middle of an answer that is on its way.
+  if (socket.bytesWritten > 0) socket.destroy()
+  else socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy())
+}

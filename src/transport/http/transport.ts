@@ -1,0 +1,197 @@
+/** The way out over real networks: one server for neighbours of every kind, and calls to them. */
+import { Agent } from 'node:http'
+import { defer, finalize, Observable, of, share, switchMap, tap, timeout } from 'rxjs'
+import type { Cache, Dialect, FileList, Greeting, Outcome, PeerUrl, Question, Transport } from '../../streams/ports.js'
+import type { Line } from '../xmlrpc/call.js'
+import { askForeign } from '../xmlrpc/foreign.js'
+import { learn, respelled } from '../xmlrpc/learn.js'
+import { askP2prx, listP2prx, type Self } from '../xmlrpc/p2prx.js'
+import { abortable, type Failed, failed, followed, isFailure } from './abortable.js'
+import {
+  DEFAULT_LIMITS,
+  type HttpLimits,
+  MAX_CONTROL_SOCKETS_PER_PEER,
+  MAX_DATA_SOCKETS_PER_PEER,
+  MAX_FREE_SOCKETS_PER_PEER,
+  MAX_SOCKETS
+} from './limits.js'
+import { listen } from './listen.js'
+import { openRead } from './read.js'
+
+/** All calls of a greeting together: three round trips, and a neighbour that is busy with another caller. */
+export const HELLO_DEADLINE_MS = 5_000
+/** To one page of a list. */
+export const LIST_DEADLINE_MS = 10_000
+/** Neighbours whose dialect is remembered, a few times the peers one knows; the one learnt first goes first. */
+export const MAX_LEARNT = 1_024
+
+export interface HttpTransportOptions extends Self {
+  /** The one spelling under which the peer announces itself. Default: made of host and port. */
+  readonly url?: PeerUrl
+  /** Address to listen on. Default: 127.0.0.1, which only this machine reaches. */
+  readonly host?: string
+  /** Port to listen on. Default: 0, any free one. */
+  readonly port?: number
+  /** Takes the content that foreign neighbours send. */
+  readonly cache: Cache
+  /** Puts off a call until there is room for it. */
+  readonly budget: <T>(work$: Observable<T>) => Observable<T>
+  readonly limits?: Partial<HttpLimits>
+}
+
+const MISSED: Outcome = { type: 'missed' }
+const TIMED_OUT: Failed = { type: 'failed', reason: 'timed-out', detail: 'no answer in time' }
+/** No fault of the neighbour's: what was learnt of it stays true. */
+const NO_LISTS: Failed = { type: 'failed', reason: 'not-a-peer', detail: 'its dialect has no list of files' }
+
+/**
+ * A transport over HTTP. It has a URL only while somebody is subscribed to `listen`; a peer that calls without
+ * listening is a visitor, who is not introduced to anybody.
+ */
+export function createHttpTransport(options: HttpTransportOptions): Transport {
+  const { url, host = '127.0.0.1', port = 0, cache, budget } = options
+  const limits = { ...DEFAULT_LIMITS, ...options.limits }
+  const learnt = new Map<PeerUrl, Dialect>()
+  const greetings = new Map<PeerUrl, Observable<Greeting>>()
+  let us: PeerUrl | undefined
+  // Only a peer that listens, and so is closed one day, keeps connections.
+  let agents: { readonly control: Agent; readonly data: Agent } | undefined
+
+  const line = (peer: PeerUrl, signal: AbortSignal, agent?: Agent): Line => ({ peer, agent, limits, signal })
+
+  /** Learns anew what a neighbour speaks. Those who want to know at the same time share the calls. */
+  function greeting(peer: PeerUrl): Observable<Greeting> {
+    const running$ = greetings.get(peer)
+    if (running$ !== undefined) return running$
+    const greeting$ = abortable<Greeting>(async (signal) => {
+      const startedMs = performance.now()
+      const dialect = await learn(line(peer, signal), us, options)
+      return { type: 'greeted', dialect, roundTripMs: performance.now() - startedMs }
+    }).pipe(
+      timeout({ first: HELLO_DEADLINE_MS, with: () => of(TIMED_OUT) }),
+      tap((greeted) => {
+        if (greeted.type === 'greeted') remember(peer, greeted.dialect)
+        else learnt.delete(peer)
+      }),
+      finalize(() => greetings.delete(peer)),
+      share()
+    )
+    greetings.set(peer, greeting$)
+    return greeting$
+  }
+
+  function remember(peer: PeerUrl, dialect: Dialect): void {
+    const [oldest] = learnt.keys()
+    if (learnt.size >= MAX_LEARNT && oldest !== undefined) learnt.delete(oldest)
+    learnt.set(peer, dialect)
+  }
+
+  /** Runs `work$` in the dialect of the neighbour, which is learnt first if need be, and forgotten when it fails. */
+  function speaking<T extends object>(
+    peer: PeerUrl,
+    leftMs: number,
+    work$: (dialect: Dialect) => Observable<T | Failed>
+  ): Observable<T | Failed> {
+    const known = learnt.get(peer)
+    const spoken$ =
+      known === undefined
+        ? greeting(peer).pipe(switchMap((met) => (met.type === 'failed' ? of<T | Failed>(met) : work$(met.dialect))))
+        : work$(known)
+    return spoken$.pipe(
+      timeout({ first: leftMs, with: () => of(TIMED_OUT) }),
+      tap((outcome) => {
+        if (isFailure(outcome) && outcome !== NO_LISTS) learnt.delete(peer)
+      })
+    )
+  }
+
+  function askIn(peer: PeerUrl, dialect: Dialect, question: Question, leftMs: () => number): Observable<Outcome> {
+    const { history } = question
+    return abortable<Outcome>((signal, emit) => {
+      const deadlineMs = Math.max(0, Math.floor(leftMs()))
+      const asked = { ...question, deadlineMs, history: respelled(history, us, dialect) }
+      if (dialect === 'p2prx') return askP2prx(line(peer, signal, agents?.control), asked, emit)
+      return askForeign(line(peer, signal), asked, dialect, { cache, us: us ?? '', emit })
+    }, MISSED)
+  }
+
+  return {
+    listen: (inbound) =>
+      defer(() => {
+        const open = {
+          control: keepAlive(MAX_CONTROL_SOCKETS_PER_PEER, limits),
+          data: keepAlive(MAX_DATA_SOCKETS_PER_PEER, limits)
+        }
+        agents = open
+        return listen({ url, host, port, self: options, limits }, inbound).pipe(
+          tap((announced) => {
+            us = announced
+          }),
+          finalize(() => {
+            us = undefined
+            agents = undefined
+            open.control.destroy()
+            open.data.destroy()
+          })
+        )
+      }),
+
+    hello: (peer) => budget(defer(() => greeting(peer))),
+
+    ask: (peer, question) =>
+      defer(() => {
+        const expiresAtMs = performance.now() + question.deadlineMs
+        const leftMs = () => expiresAtMs - performance.now()
+        // Taken now: the asker may change its lists while this waits for a place.
+        const copy = { ...question, history: [...question.history], asking: [...question.asking] }
+        return budget(
+          defer(() => {
+            // Waiting for a place has used up the time: no fault of the neighbour's.
+            if (leftMs() <= 0) return of(MISSED)
+            return speaking<Outcome>(peer, leftMs(), (dialect) => askIn(peer, dialect, copy, leftMs))
+          })
+        )
+      }),
+
+    read: (holder, request) =>
+      new Observable((subscriber) => {
+        const abort = new AbortController()
+        openRead({ holder, request, agent: agents?.data, limits, signal: abort.signal }).then(
+          (outcome) => {
+            if (outcome.type !== 'body') {
+              subscriber.next(outcome)
+              subscriber.complete()
+              return
+            }
+            subscriber.next({ ...outcome, bytes: followed(outcome.bytes, () => subscriber.complete()) })
+          },
+          (error: unknown) => {
+            subscriber.next(failed(error))
+            subscriber.complete()
+          }
+        )
+        return () => abort.abort()
+      }),
+
+    list: (peer, after) =>
+      budget(
+        defer(() =>
+          speaking<FileList>(peer, LIST_DEADLINE_MS, (dialect) =>
+            dialect === 'p2prx'
+              ? abortable((signal) => listP2prx(line(peer, signal, agents?.control), after))
+              : of(NO_LISTS)
+          )
+        )
+      )
+  }
+}
+
+function keepAlive(maxSockets: number, { keepAliveTimeoutMs }: HttpLimits): Agent {
+  return new Agent({
+    keepAlive: true,
+    maxSockets,
+    maxTotalSockets: MAX_SOCKETS,
+    maxFreeSockets: MAX_FREE_SOCKETS_PER_PEER,
+    timeout: keepAliveTimeoutMs
+  })
+}
