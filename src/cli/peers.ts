@@ -1,0 +1,57 @@
+/** `p2p-rx peers`: which of the named peers answer, and what they speak. */
+import { tmpdir } from 'node:os'
+import { catchError, from, lastValueFrom, map, mergeMap, type Observable, reduce, take, takeUntil, tap } from 'rxjs'
+import { createPeer, type KnownPeer, P2pError, type Peer } from '../index.js'
+import { type PeerFlags, somePeersOf } from './inputs.js'
+import { answer, peerRow, writeJson } from './output.js'
+import { stoppedExitCode, watchStops } from './stop.js'
+
+/** Greetings under way at a time; the peer itself opens no more at once, whatever it is asked. */
+const CONCURRENT_GREETINGS = 8
+
+export interface PeersFlags extends PeerFlags {
+  readonly json?: boolean
+}
+
+export async function peers(flags: PeersFlags): Promise<number> {
+  const stops = watchStops()
+  const urls = await somePeersOf(flags)
+  // Nothing is fetched, so any folder will do that can be written, which this one may not.
+  const peer = createPeer({ dir: tmpdir(), visitor: true })
+  const show = (known: KnownPeer) => {
+    if (flags.json) writeJson(known)
+    else answer(...peerRow(known))
+  }
+  try {
+    await peer.ready()
+    // Rows come as the peers answer: a silent one holds up none of the others.
+    const row$ = from(urls).pipe(
+      mergeMap((url) => greet(peer, url), CONCURRENT_GREETINGS),
+      tap(show),
+      takeUntil(stops.stop$)
+    )
+    const someAnswer = await lastValueFrom(row$.pipe(reduce((some, { state }) => some || state === 'up', false)))
+    if (stops.reason !== undefined) return stoppedExitCode(stops.reason)
+    if (someAnswer) return 0
+    throw new P2pError(
+      'NETWORK',
+      urls.length === 1 ? `${urls[0]} cannot be reached` : 'None of the peers can be reached'
+    )
+  } finally {
+    await peer.close()
+  }
+}
+
+/** Greets one; what it fails with is its row, not the end of the others'. */
+function greet(peer: Peer, url: string): Observable<KnownPeer> {
+  return peer.hello(url).pipe(
+    catchError((error: unknown) => {
+      if (!(error instanceof P2pError)) throw error
+      // The error is a sentence; the table of peers has the reason as a word.
+      return peer.peers$.pipe(
+        take(1),
+        map((known) => known.find((one) => one.url === url) ?? { url, state: 'failing' as const, failures: 1 })
+      )
+    })
+  )
+}

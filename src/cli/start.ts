@@ -1,0 +1,61 @@
+/** `p2p-rx start`: a peer that runs until it is told to stop. */
+import { firstValueFrom, map } from 'rxjs'
+import { createPeer, P2pError, parsePeerUrl } from '../index.js'
+import { createMissingFolder, type PeerFlags, peersOf, readSecret } from './inputs.js'
+import { say, writeJson } from './output.js'
+import { runShell } from './shell.js'
+import { stoppedExitCode, watchStops } from './stop.js'
+
+export interface StartFlags extends PeerFlags {
+  readonly dir?: string
+  readonly url?: string
+  readonly host?: string
+  readonly port?: number
+  readonly secretFile?: string
+  readonly shell: boolean
+  readonly progress: boolean
+  readonly json?: boolean
+}
+
+export async function start(flags: StartFlags): Promise<number> {
+  const stops = watchStops()
+  const { dir, url, host, port, shell, progress, json = false } = flags
+  // Not commander's mandatory option: it would be missed before a misspelt --dir is noticed.
+  if (dir === undefined)
+    throw new P2pError('USAGE', 'There is no folder to share', { advice: 'Name one with --dir FOLDER.' })
+  checkReach(url, host)
+  const peers = await peersOf(flags)
+  const fetchSecret = flags.secretFile === undefined ? undefined : await readSecret(flags.secretFile)
+  await createMissingFolder(dir)
+
+  const peer = createPeer({ dir, url, host, port, peers, fetchSecret })
+  if (json) peer.event$.subscribe(writeJson)
+  try {
+    const ready = await Promise.race([peer.ready(), firstValueFrom(stops.stop$.pipe(map(() => undefined)))])
+    if (ready !== undefined) {
+      say(`Sharing ${dir} at ${ready}`)
+      say(shell ? 'Type help to see the commands, exit to leave.' : 'Ctrl-C stops it.')
+      say(`Others join with: p2p-rx start --dir FOLDER --port 0 --peer ${ready}`)
+      await (shell ? runShell(peer, { stops, json, progress }) : firstValueFrom(stops.stop$))
+    }
+    // To be asked to stop is how a service ends: nothing was left undone.
+    return stops.reason === undefined || stops.reason === 'asked' ? 0 : stoppedExitCode(stops.reason)
+  } finally {
+    await peer.close()
+  }
+}
+
+/** Warns of a URL nobody can reach, and refuses to announce the wildcard: to others it means themselves. */
+function checkReach(url: string | undefined, host: string | undefined): void {
+  if (url === undefined) {
+    if (host !== '0.0.0.0' && host !== '::') return
+    const advice = "Add this computer's address, like --url http://192.168.1.7:4242."
+    throw new P2pError('USAGE', `Nobody can call back the address ${host}`, { advice })
+  }
+  if (host === undefined && !isLoopback(new URL(parsePeerUrl(url)).hostname))
+    say(`Warning: others cannot reach ${url} while only 127.0.0.1 listens; add --host 0.0.0.0.`, 'yellow')
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127\./.test(hostname)
+}

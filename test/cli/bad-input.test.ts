@@ -1,0 +1,114 @@
+import { spawn } from 'node:child_process'
+import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { environment, PROGRAM, run, testFolder, watch } from './program.js'
+
+/** One clear sentence, what to do next, and no stack. */
+const SENTENCE = /^p2p-rx: \S.*[.?!)] \S.*\.\n$/
+
+async function withTraps() {
+  const folder = await testFolder()
+  await mkdir(join(folder, 'files'))
+  await writeFile(join(folder, 'a-file'), 'not a folder')
+  await writeFile(join(folder, 'peers.txt'), '# friends\nhttp://127.0.0.1:4242\nhtp:/x\n')
+  await writeFile(join(folder, 'empty'), '\n')
+  await writeFile(join(folder, 'long'), 'x'.repeat(10_000))
+  return folder
+}
+
+const START = ['start', '--dir', 'files', '--port', '0']
+
+describe('bad input gets one sentence, what to do next, and its exit code', () => {
+  test.each([
+    ['a file in place of the folder', ['start', '--dir', 'a-file', '--port', '0'], 9, /a-file/],
+    ['a folder below a file', ['start', '--dir', 'a-file/below', '--port', '0'], 9, /a-file\/below/],
+    ['a file in place of the folder of ls', ['ls', '--dir', 'a-file'], 9, /a-file is a file, not a folder/],
+    ['a missing folder of ls', ['ls', '--dir', 'nowhere'], 9, /nowhere: it is not there/],
+    ['a file in place of the folder of get', ['get', 'x', '--peer', 'http://127.0.0.1:1', '-o', 'a-file'], 9, /a-file/],
+    ['a malformed --peer', [...START, '--peer', 'htp:/x'], 2, /"htp:\/x" is not the URL of a peer/],
+    ['a malformed --url', [...START, '--url', 'htp:/x'], 2, /"htp:\/x" is not the URL of a peer/],
+    ['a malformed --peer of ls', ['ls', '--peer', 'nobody'], 2, /"nobody" is not the URL of a peer/],
+    ['its own URL as --peer', [...own(), '--peer', 'http://127.0.0.1:42429'], 2, /is this peer itself/],
+    ['an alias of itself as --peer', [...own(), '--peer', 'http://localhost:42429/'], 2, /is this peer itself/],
+    ['a peers file with a bad line', [...START, '--peers', 'peers.txt'], 2, /peers\.txt line 3: "htp:\/x"/],
+    ['a missing peers file', [...START, '--peers', 'nothing.txt'], 2, /Cannot read nothing\.txt: it is not there/],
+    ['a folder as peers file', [...START, '--peers', 'files'], 2, /Cannot read files: it is a folder/],
+    ['a missing secret file', [...START, '--secret-file', 'nothing'], 2, /Cannot read nothing: it is not there/],
+    ['an empty secret file', [...START, '--secret-file', 'empty'], 2, /secret file empty is empty/],
+    ['a long secret file', [...START, '--secret-file', 'long'], 2, /long is longer than 8192 bytes/],
+    ['a port that is a word', ['start', '--dir', 'files', '--port', 'http'], 2, /whole number from 0 to 65535/],
+    ['a port too high', ['start', '--dir', 'files', '--port', '65536'], 2, /whole number from 0 to 65535/],
+    ['a negative port', ['start', '--dir', 'files', '--port=-1'], 2, /whole number from 0 to 65535/],
+    ['an address nobody can call', [...START, '--host', '0.0.0.0'], 2, /Nobody can call back the address 0\.0\.0\.0/],
+    ['a host of somebody else', [...START, '--host', '192.0.2.1'], 5, /192\.0\.2\.1/],
+    ['no folder', ['start'], 2, /--dir/],
+    ['nobody to ask', ['get', 'x'], 2, /nobody to ask\. Name a peer with --peer/],
+    ['nobody to greet', ['peers'], 2, /nobody to ask\. Name a peer with --peer/],
+    ['no name', ['get', '--peer', 'http://127.0.0.1:1'], 2, /name/],
+    ['a name outside the share', ['get', '../x', '--peer', 'http://127.0.0.1:1'], 4, /"\.\.\/x"/],
+    ['events and a file on one stdout', ['get', 'x', '--peer', 'http://127.0.0.1:1', '-o', '-', '--json'], 2, /--json/],
+    ['no number of seconds', ['get', 'x', '--timeout', 'soon'], 2, /number of seconds/],
+    ['a folder and a peer to list', ['ls', '--dir', 'files', '--peer', 'http://127.0.0.1:1'], 2, /not both/],
+    ['a misspelt command', ['strat'], 2, /unknown command 'strat' \(Did you mean start\?\)/],
+    ['a misspelt flag', ['start', '--dirr', 'x'], 2, /unknown option '--dirr' \(Did you mean --dir\?\)/]
+  ])('%s', async (_, args, code, message) => {
+    const folder = await withTraps()
+    const ended = await run(folder, args)
+    expect(ended.err).toMatch(message)
+    expect(ended.err).toMatch(SENTENCE)
+    expect(ended).toMatchObject({ code, out: '' })
+  })
+
+  test('a port in use', async () => {
+    const folder = await withTraps()
+    const server = createServer()
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+    onTestFinished(() => void server.close())
+    const { port } = server.address() as { port: number }
+    const ended = await run(folder, ['start', '--dir', 'files', '--port', String(port)])
+    expect(ended.err).toMatch(new RegExp(`${port}.*--port`))
+    expect(ended.err).toMatch(SENTENCE)
+    expect(ended).toMatchObject({ code: 5, out: '' })
+  })
+
+  // Root may read everything, so the program runs as somebody else where the tests run as root.
+  const asRoot = process.getuid?.() === 0
+  test.skipIf(process.platform === 'win32')('a folder that cannot be read', async (context) => {
+    const folder = await withTraps()
+    await chmod(folder, 0o755)
+    await chmod(join(folder, 'files'), 0o000)
+    const nobody = asRoot ? { uid: 65_534, gid: 65_534 } : {}
+    const node = watch(spawn(process.execPath, ['-e', `import(${JSON.stringify(PROGRAM)})`, '--', '--version'], nobody))
+    if (
+      await node.ended.then(
+        ({ code }) => code !== 0,
+        () => true
+      )
+    )
+      context.skip('another user cannot run node or this program here')
+    const env = environment(folder)
+    const child = spawn(process.execPath, [PROGRAM, ...START], { cwd: folder, env, ...nobody })
+    const ended = await watch(child).ended
+    expect(ended.err).toMatch(/files cannot be read/)
+    expect(ended.err).toMatch(SENTENCE)
+    expect(ended.code).toBe(9)
+  })
+})
+
+function own(): string[] {
+  return ['start', '--dir', 'files', '--port', '0', '--url', 'http://127.0.0.1:42429']
+}
+
+test('help and version go to stdout and end with 0', async () => {
+  const folder = await testFolder()
+  const help = await run(folder, ['--help'])
+  expect(help).toMatchObject({ code: 0, err: '' })
+  for (const command of ['start', 'get', 'ls', 'peers']) expect(help.out).toContain(command)
+  const startHelp = await run(folder, ['help', 'start'])
+  expect(startHelp.out).toContain('P2PRX_SECRET_FILE')
+  const version = await run(folder, ['--version'])
+  expect(version).toMatchObject({ code: 0, err: '' })
+  expect(version.out).toMatch(/^\d+\.\d+\.\d+\n$/)
+})

@@ -1,0 +1,58 @@
+import { describe, expect, test } from 'vitest'
+import { completeShellLine, parseShellLine } from '../../src/cli/shell-line.js'
+
+describe('a line of the shell', () => {
+  test.each([
+    ['', { type: 'nothing' }],
+    ['   \t ', { type: 'nothing' }],
+    ['fetch test.txt', { type: 'fetch', name: 'test.txt' }],
+    ['  fetch \t test.txt  ', { type: 'fetch', name: 'test.txt' }],
+    ['fetch two words.txt', { type: 'fetch', name: 'two words.txt' }],
+    ['fetch two  blanks', { type: 'fetch', name: 'two  blanks' }],
+    ['fetch "two words.txt"', { type: 'fetch', name: 'two words.txt' }],
+    ["fetch ' led by a blank'", { type: 'fetch', name: ' led by a blank' }],
+    ['fetch "a" and "b', { type: 'fetch', name: '"a" and "b' }],
+    [`fetch "it's"`, { type: 'fetch', name: "it's" }],
+    [`fetch it's`, { type: 'fetch', name: "it's" }],
+    ['fetch ""quoted""', { type: 'fetch', name: '"quoted"' }],
+    ['fetch "', { type: 'fetch', name: '"' }],
+    ['fetch', { type: 'wrong', message: 'Say which file: fetch NAME.' }],
+    ['fetch ""', { type: 'wrong', message: 'Say which file: fetch NAME.' }],
+    ['hello http://127.0.0.1:4243', { type: 'hello', url: 'http://127.0.0.1:4243' }],
+    ['hello', { type: 'wrong', message: 'Say which peer: hello http://HOST:PORT.' }],
+    ['ls', { type: 'ls' }],
+    ['ls http://127.0.0.1:4243', { type: 'ls', url: 'http://127.0.0.1:4243' }],
+    ['peers', { type: 'peers' }],
+    ['peers now', { type: 'wrong', message: 'Nothing may follow peers.' }],
+    ['help', { type: 'help' }],
+    ['exit', { type: 'exit' }],
+    ['exit\r', { type: 'exit' }],
+    ['Exit', { type: 'wrong', message: 'There is no command Exit; help lists those there are.' }],
+    ['fetchtest.txt', { type: 'wrong', message: 'There is no command fetchtest.txt; help lists those there are.' }]
+  ])('%j is understood as %j', (line, command) => {
+    expect(parseShellLine(line)).toEqual(command)
+  })
+})
+
+describe('completion', () => {
+  const completable = {
+    names: ['notes.txt', 'no blank.txt', 'über.txt', 'notes.txt', 'bad\x1b[2J.txt', 'not\u202ereversed'],
+    urls: ['http://127.0.0.1:4243', 'http://127.0.0.1:4244']
+  }
+
+  test.each([
+    ['', [['exit ', 'fetch ', 'hello ', 'help ', 'ls ', 'peers '], '']],
+    ['he', [['hello ', 'help '], 'he']],
+    ['x', [[], 'x']],
+    ['fetch ', [['no blank.txt', 'notes.txt', 'über.txt'], '']],
+    ['fetch no', [['no blank.txt', 'notes.txt'], 'no']],
+    ['fetch no b', [['no blank.txt'], 'no b']],
+    ['fetch bad', [[], 'bad']],
+    ['fetch http', [[], 'http']],
+    ['ls http://127.0.0.1:4244', [['http://127.0.0.1:4244'], 'http://127.0.0.1:4244']],
+    ['hello h', [['http://127.0.0.1:4243', 'http://127.0.0.1:4244'], 'h']],
+    ['peers ', [[], '']]
+  ])('of %j offers %j', (line, offered) => {
+    expect(completeShellLine(line, completable)).toEqual(offered)
+  })
+})
