@@ -170,13 +170,14 @@ export function createPeer(given: PeerOptions): Peer {
       catchError((error: unknown) => of(FETCHED[asP2pError(error).code] ?? ('failed' as const)))
     )
 
+  const stamped = (happening: Happening): PeerEvent => ({ ...happening, at: new Date().toISOString(), v: 1 })
   const event$ = new Subject<PeerEvent>()
   merge(happening$, directory.event$, query.event$, transfer.event$, library.change$)
-    .pipe(
-      map((happening): PeerEvent => ({ ...happening, at: new Date().toISOString(), v: 1 })),
-      takeUntil(stop$)
-    )
-    .subscribe((event) => event$.next(event))
+    .pipe(takeUntil(stop$))
+    .subscribe((happening) => {
+      // A busy peer has thousands a second, and mostly nobody listens.
+      if (event$.observed) event$.next(stamped(happening))
+    })
 
   // What has just arrived is offered at once, and is not hashed a second time.
   transfer.event$.pipe(takeUntil(stop$)).subscribe((event) => {
@@ -209,8 +210,7 @@ export function createPeer(given: PeerOptions): Peer {
       ending$.next(cause ?? closed())
       stop$.next()
       await Promise.all([library.close(), downloads.close(), cache.close()])
-      const code = cause === undefined ? {} : { code: cause.code }
-      event$.next({ type: 'closed', ...code, at: new Date().toISOString(), v: 1 })
+      event$.next(stamped({ type: 'closed', ...(cause === undefined ? {} : { code: cause.code }) }))
       event$.complete()
     })()
     return ended

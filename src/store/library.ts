@@ -1,5 +1,5 @@
 import type { BigIntStats } from 'node:fs'
-import { type FileHandle, lstat } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { P2pError } from '../errors.js'
 import type { Library, SharedFile, Source } from '../streams/ports.js'
@@ -7,7 +7,8 @@ import { createCatalog, MAX_SHARED_FILES } from './catalog.js'
 import { followFolder, settlesInMs } from './follow.js'
 import { createHashing } from './hashing.js'
 import { isSpeltSo, locate, openInside, rootOf } from './paths.js'
-import { createSource, identityOf } from './source.js'
+import { createRecentFiles, type RecentFile, SMALL_BYTES, sourceOf } from './recent.js'
+import { createSource, identityOf, standInOf } from './source.js'
 
 /** Different problems told to the owner; a folder of thousands of broken ones should not fill the terminal. */
 const MAX_PROBLEMS = 100
@@ -37,6 +38,9 @@ interface Opened {
 export function createLibrary({ dir, onProblem = () => undefined }: LibraryOptions): FolderLibrary {
   const catalog = createCatalog()
   const stop = new AbortController()
+  const recent = createRecentFiles()
+  // Whoever changes a file shall not wait for what is remembered to expire.
+  catalog.change$.subscribe(({ name }) => recent.drop(name))
   /** Roots by content, so that a file that was moved keeps its own. */
   const roots = new Map<string, string>()
   const told = new Set<string>()
@@ -110,36 +114,52 @@ export function createLibrary({ dir, onProblem = () => undefined }: LibraryOptio
     return undefined
   }
 
+  const shared = ({ name, size, modifiedMs, identity }: RecentFile): SharedFile => {
+    const root = roots.get(identity)
+    return { name, size, modifiedMs, ...(root === undefined ? {} : { root }) }
+  }
+
+  function remembered(name: string, stat: BigIntStats, bytes?: Uint8Array): RecentFile {
+    const file = {
+      name,
+      size: Number(stat.size),
+      modifiedMs: Number(stat.mtimeMs),
+      identity: identityOf(stat),
+      etag: standInOf(stat),
+      ...(bytes === undefined ? {} : { bytes })
+    }
+    recent.put(file)
+    return file
+  }
+
   async function find(name: string): Promise<SharedFile | undefined> {
-    const stat = (await statListed(name)) ?? (await statWhole(name))
-    if (stat === undefined) return undefined
-    const root = roots.get(identityOf(stat))
-    if (root === undefined) theFolder().hashing.want(name)
-    const file = { name, size: Number(stat.size), modifiedMs: Number(stat.mtimeMs) }
-    return root === undefined ? file : { ...file, root }
-  }
-
-  /** The short way: what is listed may be read, so it is enough that the same file still lies there. */
-  async function statListed(name: string): Promise<BigIntStats | undefined> {
-    const entry = catalog.get(name)
-    if (entry === undefined) return undefined
-    const stat = await lstat(locate(theFolder().root, name), { bigint: true }).catch(() => undefined)
-    return stat !== undefined && identityOf(stat) === entry.identity ? stat : undefined
-  }
-
-  async function statWhole(name: string): Promise<BigIntStats | undefined> {
+    const seen = recent.get(name)
+    if (seen !== undefined) return shared(seen)
     const opened = await openWhole(name)
-    await opened?.handle.close()
-    return opened?.stat
+    if (opened === undefined) return undefined
+    await opened.handle.close()
+    const file = shared(remembered(name, opened.stat))
+    if (file.root === undefined) theFolder().hashing.want(name)
+    return file
   }
 
   async function open(name: string): Promise<Source> {
+    const seen = recent.get(name)
+    if (seen?.bytes !== undefined) return sourceOf(seen, seen.bytes, roots.get(seen.identity))
     // Says what is wrong with a bad name.
     locate('', name)
     const opened = await openWhole(name)
     if (opened === undefined) throw new P2pError('NOT_FOUND', `Couldn't find the file ${name}`)
     const { handle, stat } = opened
-    return createSource({ name, handle, stat, root: roots.get(identityOf(stat)), close: () => handle.close() })
+    const root = roots.get(identityOf(stat))
+    const source = createSource({ name, handle, stat, root, close: () => handle.close() })
+    if (source.size > SMALL_BYTES) return source
+    try {
+      const bytes = await whole(source)
+      return sourceOf(remembered(name, stat, bytes), bytes, root)
+    } finally {
+      await source.close()
+    }
   }
 
   async function adopt(name: string, known: { size: number; root: string }): Promise<void> {
@@ -186,4 +206,10 @@ async function openOnce(root: string, name: string): Promise<Opened | undefined>
     await handle.close()
     throw error
   }
+}
+
+async function whole(source: Source): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of source.read()) chunks.push(chunk)
+  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)
 }

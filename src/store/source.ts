@@ -11,6 +11,11 @@ export function identityOf(stat: BigIntStats): string {
   return `${stat.dev}-${stat.ino}-${stat.size}-${stat.mtimeNs}`
 }
 
+/** Stands in for the root in an etag until it is known; the `s` tells it from one. */
+export function standInOf(stat: BigIntStats): string {
+  return `s${stat.size.toString(16)}-${stat.mtimeNs.toString(16)}`
+}
+
 interface SourceInit {
   readonly name: string
   readonly handle: FileHandle
@@ -63,8 +68,7 @@ export function createSource({ name, handle, stat, root, close }: SourceInit): S
   return {
     size,
     ...(root === undefined ? {} : { root }),
-    // The name of the content when it is known; `s` tells the stand-in from a root.
-    etag: root ?? `s${stat.size.toString(16)}-${stat.mtimeNs.toString(16)}`,
+    etag: root ?? standInOf(stat),
     read,
     close: () => (closing ??= close())
   }

@@ -80,6 +80,8 @@ export interface Source {
   readonly root?: string
   /** Names this very content: the root, or a stand-in made of size and time until the root is known. Without quotes. */
   readonly etag: string
+  /** All of it, where it is small and here already. */
+  readonly bytes?: Uint8Array
   /** The bytes from `start` up to and without `end`. Throws when the file is no longer what it was. */
   read: (start?: number, end?: number) => AsyncIterable<Uint8Array>
   close: () => Promise<void>

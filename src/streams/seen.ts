@@ -1,8 +1,10 @@
-/** Which queries went through this peer lately. Pure and bounded: a full table forgets its older half. */
+/** Which queries went through this peer lately. Pure and bounded: a full table forgets its oldest page. */
 import type { Offer } from './ports.js'
 
-/** Ids in one generation; the table holds two. A query lives for seconds, and a late copy costs calls but never loops. */
-export const SEEN_GENERATION = 1_024
+/** Ids on one page. Each query copies the page it is written on, so pages are short. */
+export const SEEN_PAGE = 32
+/** Pages kept. A query lives for seconds, and a late copy costs calls but never loops. */
+export const SEEN_PAGES = 64
 
 /** What is remembered of one query. */
 export interface Seen {
@@ -14,26 +16,27 @@ export interface Seen {
   readonly offer?: Offer
 }
 
-export interface SeenTable {
-  readonly young: ReadonlyMap<string, Seen>
-  readonly old: ReadonlyMap<string, Seen>
+/** Pages, the newest first. */
+export type SeenTable = readonly ReadonlyMap<string, Seen>[]
+
+export const NOTHING_SEEN: SeenTable = []
+
+export function lookUp(table: SeenTable, id: string): Seen | undefined {
+  for (const page of table) {
+    const seen = page.get(id)
+    if (seen !== undefined) return seen
+  }
+  return undefined
 }
 
-export const NOTHING_SEEN: SeenTable = { young: new Map(), old: new Map() }
-
-export function lookUp({ young, old }: SeenTable, id: string): Seen | undefined {
-  return young.get(id) ?? old.get(id)
-}
-
-export function remember({ young, old }: SeenTable, id: string, seen: Seen): SeenTable {
-  return young.size >= SEEN_GENERATION && !young.has(id)
-    ? { young: new Map([[id, seen]]), old: young }
-    : { young: new Map(young).set(id, seen), old }
+export function remember(table: SeenTable, id: string, seen: Seen): SeenTable {
+  const at = table.findIndex((page) => page.has(id))
+  if (at >= 0) return table.map((page, index) => (index === at ? new Map(page).set(id, seen) : page))
+  const [newest = new Map<string, Seen>(), ...older] = table
+  if (newest.size < SEEN_PAGE) return [new Map(newest).set(id, seen), ...older]
+  return [new Map([[id, seen]]), ...table.slice(0, SEEN_PAGES - 1)]
 }
 
 export function forget(table: SeenTable, id: string): SeenTable {
-  const [young, old] = [new Map(table.young), new Map(table.old)]
-  young.delete(id)
-  old.delete(id)
-  return { young, old }
+  return table.map((page) => (page.has(id) ? new Map([...page].filter(([other]) => other !== id)) : page))
 }

@@ -9,7 +9,7 @@ import {
   type QueryState,
   step
 } from '../../src/streams/query.js'
-import { SEEN_GENERATION } from '../../src/streams/seen.js'
+import { SEEN_PAGE, SEEN_PAGES } from '../../src/streams/seen.js'
 import { marbles } from './marbles.js'
 
 const US = 'http://127.0.0.1:4242'
@@ -147,12 +147,14 @@ describe('the rules of a query', () => {
     expect(after(commands).outcomes).toEqual([{ type: 'missed' }])
   })
 
-  test('the table of queries seen keeps two generations and no more', () => {
+  test('the table of queries seen keeps so many pages and no more, the newest ones', () => {
     let { state } = after([])
-    for (let key = 0; key < 5 * SEEN_GENERATION; key++) {
+    for (let key = 0; key < 2 * SEEN_PAGE * SEEN_PAGES; key++) {
       ;({ state } = after([ask(key, {}, false, `${key}`), notHere(key), { type: 'all-heard', key }], state))
     }
-    expect(state.seen.young.size + state.seen.old.size).toBeLessThanOrEqual(2 * SEEN_GENERATION)
+    const ids = state.seen.flatMap((page) => [...page.keys()])
+    expect(ids).toHaveLength(SEEN_PAGE * SEEN_PAGES)
+    expect(ids).toContain(`${2 * SEEN_PAGE * SEEN_PAGES - 1}`)
     expect(state.running.size).toBe(0)
   })
 })

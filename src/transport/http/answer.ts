@@ -1,11 +1,12 @@
 /** The answer to one call, at once or after a long wait. */
 import type { ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'
+import { Observable } from 'rxjs'
 import { HEARTBEAT_MS, type HttpLimits } from './limits.js'
 
 export interface Answer {
-  /** Aborted when the caller has gone before it was answered. */
-  readonly signal: AbortSignal
+  /** Emits when the caller has gone before it was answered. */
+  readonly gone$: Observable<unknown>
   /**
    * Tells the caller that an answer will come, by sending its head. From now on a line feed now and then keeps
    * the caller waiting: white space is allowed there in XML, and Python's parsers take it.
@@ -21,12 +22,8 @@ const HEAD = { 'Content-Type': 'text/xml', 'X-Content-Type-Options': 'nosniff' }
 const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 export function createAnswer(response: ServerResponse, { slowReaderTimeoutMs }: HttpLimits): Answer {
-  const gone = new AbortController()
   let heartbeat: NodeJS.Timeout | undefined
-  response.once('close', () => {
-    clearInterval(heartbeat)
-    if (!response.writableFinished) gone.abort()
-  })
+  response.once('close', () => clearInterval(heartbeat))
 
   const watchReader = () => response.setTimeout(slowReaderTimeoutMs, () => response.destroy())
   const begin = () => {
@@ -37,7 +34,14 @@ export function createAnswer(response: ServerResponse, { slowReaderTimeoutMs }: 
   }
 
   return {
-    signal: gone.signal,
+    gone$: new Observable((subscriber) => {
+      const close = () => {
+        if (!response.writableFinished) subscriber.next(undefined)
+      }
+      if (response.destroyed) close()
+      response.once('close', close)
+      return () => response.off('close', close)
+    }),
     begin,
     end(xml) {
       if (response.destroyed) return

@@ -38,18 +38,29 @@ async function gunzip(request: IncomingMessage, maxBytes: number): Promise<Buffe
 }
 
 /** Reads without destroying the stream when it stops early: the rest of a request still has to be drained by whoever answers it. */
-async function collect(stream: Readable, maxBytes: number, onError: 'broken' | 'gone'): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  let length = 0
-  try {
-    for await (const chunk of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-      length += chunk.length
-      if (length > maxBytes) break
-      chunks.push(chunk)
+function collect(stream: Readable, maxBytes: number, onError: 'broken' | 'gone'): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let length = 0
+    let over = false
+    const stop = (reason: BadBody['reason']) => {
+      if (over) return
+      over = true
+      stream.off('data', take)
+      reject(new BadBody(reason))
     }
-  } catch {
-    throw new BadBody(onError)
-  }
-  if (length > maxBytes) throw new BadBody('too-big')
-  return Buffer.concat(chunks)
+    const take = (chunk: Buffer) => {
+      length += chunk.length
+      if (length <= maxBytes) chunks.push(chunk)
+      else stop('too-big')
+    }
+    stream.on('data', take)
+    // Listeners instead of an async iterator: half the time of a small call.
+    stream.once('end', () => {
+      over = true
+      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks))
+    })
+    stream.once('error', () => stop(onError))
+    stream.once('close', () => stop(onError))
+  })
 }

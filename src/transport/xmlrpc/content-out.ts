@@ -29,6 +29,23 @@ const ADDED = Uint8Array.from({ length: 256 }, (_, byte) => (ESCAPE_OF[String.fr
 const HEAD = '<?xml version="1.0"?>\n<methodResponse><params><param>'
 const TAIL = '</param></params></methodResponse>\n'
 
+/** The whole answer for content that is here already. `relayed`: the caller only passes it on. */
+export function contentAtOnce(bytes: Uint8Array, dialect: ForeignDialect, relayed: boolean): Buffer {
+  const content = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const form = formFor(isXmlBytes(content) ? (content.includes(CR) ? 'text-cr' : 'text') : 'base64', relayed)
+  const [before, after] = around(form, dialect)
+  return Buffer.concat([
+    before,
+    form === 'text' ? escapedPiece(content) : Buffer.from(content.toString('base64')),
+    after
+  ])
+}
+
+/** How to send content of this form: Python's relays would write a CR bare, and the next reader turn it into LF (WIRE W15 to W17). */
+export function formFor(form: ContentForm, relayed: boolean): 'text' | 'base64' {
+  return form === 'text-cr' ? (relayed ? 'base64' : 'text') : form
+}
+
 /** Finds out in one pass how the bytes can travel; stops reading at the first that rules text out. */
 export async function contentForm(bytes: AsyncIterable<Uint8Array>): Promise<ContentForm> {
   let hasCr = false
@@ -48,14 +65,20 @@ export async function* contentResponse(
   form: 'text' | 'base64',
   dialect: ForeignDialect
 ): AsyncGenerator<Uint8Array, void> {
+  const [before, after] = around(form, dialect)
+  yield before
+  yield* form === 'text' ? escaped(bytes) : inBase64(bytes)
+  yield after
+}
+
+/** What stands before and after the content. */
+function around(form: 'text' | 'base64', dialect: ForeignDialect): readonly [Buffer, Buffer] {
   const element = form === 'text' ? 'string' : 'base64'
   const [before, after] =
     dialect === 'book'
       ? ['<value>', '</value>']
       : ['<value><array><data><value><int>1</int></value><value>', '</value></data></array></value>']
-  yield Buffer.from(`${HEAD}${before}<${element}>`)
-  yield* form === 'text' ? escaped(bytes) : inBase64(bytes)
-  yield Buffer.from(`</${element}>${after}${TAIL}`)
+  return [Buffer.from(`${HEAD}${before}<${element}>`), Buffer.from(`</${element}>${after}${TAIL}`)]
 }
 
 async function* escaped(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {

@@ -6,7 +6,7 @@ import type { Answer } from '../http/answer.js'
 import { bodyOf, CallFailed } from '../http/client.js'
 import { type Line, post } from './call.js'
 import { readAnswer } from './content-in.js'
-import { contentForm, contentResponse } from './content-out.js'
+import { contentAtOnce, contentForm, contentResponse, formFor } from './content-out.js'
 import { fetched, settled } from './outcome.js'
 import { ForeignUrl, History, Name, Secret } from './schemas.js'
 import { Fault, type Method, type Methods, SENT } from './serve.js'
@@ -63,7 +63,7 @@ export function foreignMethods(wording: Wording, { inbound, as, deadlineMs }: Sp
       const [name, history] = v.parse(QueryParams, params)
       const question: Question = { name, history, asking: [], deadlineMs }
       const outcome = await settled(inbound.askedForContent(question, as()), answer, deadlineMs)
-      if (outcome.type === 'opened') return await sendContent(outcome.source, wording, history.length, answer)
+      if (outcome.type === 'opened') return await sendContent(outcome.source, wording, history.length > 1, answer)
       // To somebody who relays, 200 would mean that we are no use as a neighbour (WIRE W11).
       return outcome.type === 'denied' && history.length === 0 ? wording.denied() : wording.missed()
     }
@@ -98,16 +98,21 @@ export function introduce(inbound: Inbound, url: string): void {
   if (peerKey(url) !== undefined) inbound.introduced(url)
 }
 
-async function sendContent(source: Source, wording: Wording, hops: number, answer: Answer) {
+async function sendContent(
+  source: Source,
+  { dialect }: Wording,
+  relayed: boolean,
+  answer: Answer
+): Promise<typeof SENT> {
   try {
+    if (source.bytes !== undefined) {
+      answer.end(contentAtOnce(source.bytes, dialect, relayed))
+      return SENT
+    }
     // The form depends on every byte, so a large file is read twice; the caller is told to wait.
     answer.begin()
-    const form = await contentForm(source.read()).catch(() => undefined)
-    // Gone before a byte of it was sent: that is still a miss, while any other fault would cost us the neighbour.
-    if (form === undefined) return wording.missed()
-    // Python's relays would write a CR bare, and the next reader turn it into LF (WIRE W15 to W17).
-    const safe = form === 'text-cr' ? (hops > 1 ? 'base64' : 'text') : form
-    await answer.stream(contentResponse(source.read(), safe, wording.dialect))
+    const form = formFor(await contentForm(source.read()), relayed)
+    await answer.stream(contentResponse(source.read(), form, dialect))
     return SENT
   } finally {
     await source.close()
@@ -141,9 +146,10 @@ export async function askForeign(
   return { type: 'failed', reason: 'nonsense', detail: `fault ${answer.code}` }
 }
 
-/** A {@link Wording} in which something is a fault. */
+/** A {@link Wording} in which something is a fault. One for all times: an Error takes its time to be made. */
 export function fault(code: number, message: string): () => never {
+  const fault_ = new Fault(code, message)
   return () => {
-    throw new Fault(code, message)
+    throw fault_
   }
 }

@@ -1,5 +1,5 @@
 /** Waits for what becomes of a question somebody asked us. */
-import { filter, firstValueFrom, fromEvent, type Observable, of, takeUntil, tap, timeout } from 'rxjs'
+import { firstValueFrom, type Observable, Subscription, takeUntil } from 'rxjs'
 import type { Outcome, Source } from '../../streams/ports.js'
 import type { Answer } from '../http/answer.js'
 import { DEADLINE_GRACE_MS } from '../http/limits.js'
@@ -15,25 +15,34 @@ const MISSED = { type: 'missed' } as const
  */
 export function settled<T extends Outcome | Opened>(
   outcome$: Observable<T>,
-  answer: Answer,
+  { gone$, begin }: Answer,
   deadlineMs: number
 ): Promise<Settled<T> | typeof MISSED> {
-  const { signal, begin } = answer
-  return firstValueFrom(
-    outcome$.pipe(
-      timeout({ first: deadlineMs + DEADLINE_GRACE_MS, with: () => of(MISSED) }),
-      tap(({ type }) => {
-        if (type === 'answering') begin()
-      }),
-      filter((outcome): outcome is Settled<T> | typeof MISSED => outcome.type !== 'answering'),
-      takeUntil(gone(signal))
-    ),
-    { defaultValue: MISSED }
-  )
-}
-
-function gone(signal: AbortSignal): Observable<unknown> {
-  return signal.aborted ? of(true) : fromEvent(signal, 'abort')
+  return new Promise((resolve) => {
+    // One timer and one subscription by hand: this runs for every call, and operators for it cost as much as the query.
+    const waiting = new Subscription()
+    const settle = (outcome: Settled<T> | typeof MISSED) => {
+      resolve(outcome)
+      waiting.unsubscribe()
+    }
+    const timer = setTimeout(() => settle(MISSED), deadlineMs + DEADLINE_GRACE_MS)
+    waiting.add(() => clearTimeout(timer))
+    waiting.add(gone$.subscribe(() => settle(MISSED)))
+    waiting.add(
+      outcome$.subscribe({
+        next(outcome) {
+          if (outcome.type !== 'answering') {
+            settle(outcome as Settled<T>)
+            return
+          }
+          clearTimeout(timer)
+          begin()
+        },
+        error: () => settle(MISSED),
+        complete: () => settle(MISSED)
+      })
+    )
+  })
 }
 
 type Fetched = 'done' | 'missed' | 'denied' | 'failed'
@@ -42,7 +51,7 @@ type Fetched = 'done' | 'missed' | 'denied' | 'failed'
 export async function fetched(fetch$: Observable<Fetched>, answer: Answer, patienceMs: number): Promise<Fetched> {
   const patience = setTimeout(answer.begin, patienceMs)
   try {
-    return await firstValueFrom(fetch$.pipe(takeUntil(gone(answer.signal))), { defaultValue: 'missed' })
+    return await firstValueFrom(fetch$.pipe(takeUntil(answer.gone$)), { defaultValue: 'missed' })
   } finally {
     clearTimeout(patience)
   }

@@ -1,0 +1,59 @@
+/**
+ * Files seen on the disk a moment ago. Many may ask for one name at once, and each look costs several turns through
+ * the disk threads, so what was seen less than a second ago is not looked at again, and a small file not read again.
+ */
+import type { Source } from '../streams/ports.js'
+
+/** How old an answer may be: as long as a new file may take to be found. */
+export const RECENT_MS = 1_000
+/** Files up to this size are kept with their bytes: notes and lists, not media. */
+export const SMALL_BYTES = 64 * 1024
+/** Files remembered: with their bytes 16 MiB at the most. */
+export const MAX_RECENT = 256
+
+export interface RecentFile {
+  readonly name: string
+  /** Bytes. */
+  readonly size: number
+  readonly modifiedMs: number
+  /** Stands for this content. */
+  readonly identity: string
+  readonly etag: string
+  readonly bytes?: Uint8Array
+}
+
+export function createRecentFiles() {
+  const files = new Map<string, RecentFile & { readonly untilMs: number }>()
+  return {
+    get(name: string): RecentFile | undefined {
+      const file = files.get(name)
+      if (file !== undefined && file.untilMs > performance.now()) return file
+      files.delete(name)
+      return undefined
+    },
+    put(file: RecentFile): void {
+      files.delete(file.name)
+      // The one put in first expires first.
+      for (const name of files.keys()) {
+        if (files.size < MAX_RECENT) break
+        files.delete(name)
+      }
+      files.set(file.name, { ...file, untilMs: performance.now() + RECENT_MS })
+    },
+    drop: (name: string) => void files.delete(name)
+  }
+}
+
+/** Reads from bytes that are here already. */
+export function sourceOf({ size, etag }: RecentFile, bytes: Uint8Array, root: string | undefined): Source {
+  return {
+    size,
+    ...(root === undefined ? {} : { root }),
+    etag: root ?? etag,
+    bytes,
+    async *read(start = 0, end = size) {
+      if (start < Math.min(end, size)) yield await Promise.resolve(bytes.subarray(start, end))
+    },
+    close: () => Promise.resolve()
+  }
+}
