@@ -25,7 +25,7 @@ const ROWS = {
     faultCode: ACCESS_DENIED,
     advice: 'Name a file by its path inside the share, like notes/todo.txt.'
   },
-  NOT_FOUND: { exitCode: 3, faultCode: UNHANDLED, advice: 'See who can be asked with `peers`.' },
+  NOT_FOUND: { exitCode: 3, faultCode: UNHANDLED, advice: 'Check the spelling, or ask more peers.' },
   DENIED: { exitCode: 4, faultCode: ACCESS_DENIED, advice: 'Check the secret or the rights.' },
   FOLDER: { exitCode: 9, faultCode: OTHER_FAULT, advice: 'Choose another folder or change its rights.' },
   PORT_IN_USE: {

@@ -8,6 +8,7 @@ import {
   asyncScheduler,
   catchError,
   defer,
+  EMPTY,
   filter,
   firstValueFrom,
   from,
@@ -57,7 +58,7 @@ export interface Peer extends Orders {
   readonly event$: Observable<PeerEvent>
   /** Whom we know; replays the present value. */
   readonly peers$: Observable<readonly KnownPeer[]>
-  /** What we share; replays the present value. */
+  /** What we share, from when the folder has been read once; replays the present value. */
   readonly shared$: Observable<readonly SharedFile[]>
   /**
    * Resolves with the announced URL once neighbours can reach us (for a visitor, with an empty string).
@@ -234,7 +235,13 @@ export function createPeer(given: PeerOptions): Peer {
   return {
     event$: event$.asObservable(),
     peers$: directory.state$.pipe(map(knownPeers)),
-    shared$: library.file$,
+    // Not before the folder has been read once: who lists it right after the start would see nothing.
+    shared$: defer(() => (ended === undefined ? started$ : EMPTY)).pipe(
+      take(1),
+      switchMap(() => library.start()),
+      switchMap(() => library.file$),
+      catchError(() => EMPTY)
+    ),
     ready: () => (ended === undefined ? firstValueFrom(started$) : Promise.reject(closed())),
     ...orders,
     close: async () => {

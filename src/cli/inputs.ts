@@ -16,16 +16,17 @@ export interface PeerFlags {
   readonly peers?: string
 }
 
-/** The peers of `--peer` and `--peers` together, each once, those typed first. */
-export async function peersOf({ peer = [], peers }: PeerFlags): Promise<string[]> {
+/** The peers of `--peer` and those of `--peers`. */
+export async function peersOf({ peer = [], peers }: PeerFlags): Promise<{ typed: string[]; listed: string[] }> {
   const typed = peer.map((url) => parsePeerUrl(url))
   const listed = peers === undefined ? [] : parsePeersFile((await readSmall(peers, MAX_PEERS_FILE_BYTES)).text, peers)
-  return [...new Set([...typed, ...listed])]
+  return { typed, listed }
 }
 
-/** As {@link peersOf}, where nothing can be done without at least one. */
+/** All of {@link peersOf}, each once, where nothing can be done without at least one. */
 export async function somePeersOf(flags: PeerFlags): Promise<string[]> {
-  const urls = await peersOf(flags)
+  const { typed, listed } = await peersOf(flags)
+  const urls = [...new Set([...typed, ...listed])]
   if (urls.length > 0) return urls
   throw new P2pError('USAGE', 'There is nobody to ask', {
     advice: 'Name a peer with --peer http://HOST:PORT, or a file of them with --peers FILE.'

@@ -2,7 +2,6 @@
 import { tmpdir } from 'node:os'
 import { firstValueFrom, lastValueFrom, takeUntil, tap } from 'rxjs'
 import { createPeer, parsePeerUrl, type SharedFile } from '../index.js'
-import { whenRead } from './folder-read.js'
 import { requireFolder } from './inputs.js'
 import { answer, fileRow, say, writeJson } from './output.js'
 import { type Stops, stoppedExitCode, watchStops } from './stop.js'
@@ -48,8 +47,7 @@ async function listFolder(dir: string): Promise<readonly SharedFile[]> {
   const peer = createPeer({ dir, port: 0 })
   try {
     await peer.ready()
-    await whenRead(peer)
-    return await firstValueFrom(peer.shared$)
+    return await firstValueFrom(peer.shared$, { defaultValue: [] })
   } finally {
     await peer.close()
   }

@@ -8,8 +8,6 @@ import { HELP, type ShellCommand } from './shell-line.js'
 export interface ShellCommandsInit {
   readonly peer: Peer
   readonly stop$: Observable<unknown>
-  /** Resolves when the own folder has been read. */
-  readonly read: Promise<void>
   /** Where the answers go: stdout, or stderr while stdout belongs to JSON events. */
   readonly tell: Say
   /** Whether a transfer may draw a bar. */
@@ -80,9 +78,8 @@ async function meet(url: string, { peer, stop$ }: ShellCommandsInit): Promise<vo
   else if (known) say(peerRow(known)[0], 'yellow')
 }
 
-async function listOwn({ peer, stop$, read, tell }: ShellCommandsInit): Promise<void> {
-  await Promise.race([read, firstValueFrom(stop$)])
-  const files = await firstValueFrom(peer.shared$)
+async function listOwn({ peer, stop$, tell }: ShellCommandsInit): Promise<void> {
+  const files = await firstValueFrom(peer.shared$.pipe(takeUntil(stop$)), { defaultValue: [] })
   for (const file of files) tell(fileRow(file))
   if (files.length === 0) say('Nothing is shared yet: put files into the folder.')
 }

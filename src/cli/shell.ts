@@ -1,7 +1,6 @@
 /** The shell of a running peer: one command a line, from a terminal or a pipe. */
 import { createInterface, type Interface } from 'node:readline'
 import type { Peer, SharedFile } from '../index.js'
-import { whenRead } from './folder-read.js'
 import { loadHistory, MAX_HISTORY_LINES, saveHistory } from './history.js'
 import { answer, say } from './output.js'
 import { createShellCommands } from './shell-commands.js'
@@ -44,7 +43,6 @@ export async function runShell(peer: Peer, { stops, json, progress }: ShellOptio
   const run = createShellCommands({
     peer,
     stop$: stops.stop$,
-    read: whenRead(peer),
     tell: json ? say : answer,
     progress: progress && interactive && !json,
     listed: completable.remember

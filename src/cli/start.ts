@@ -1,6 +1,6 @@
 /** `p2p-rx start`: a peer that runs until it is told to stop. */
 import { firstValueFrom, map } from 'rxjs'
-import { createPeer, P2pError, parsePeerUrl } from '../index.js'
+import { createPeer, P2pError, type Peer, parsePeerUrl } from '../index.js'
 import { createMissingFolder, type PeerFlags, peersOf, readSecret } from './inputs.js'
 import { say, writeJson } from './output.js'
 import { runShell } from './shell.js'
@@ -24,11 +24,11 @@ export async function start(flags: StartFlags): Promise<number> {
   if (dir === undefined)
     throw new P2pError('USAGE', 'There is no folder to share', { advice: 'Name one with --dir FOLDER.' })
   checkReach(url, host)
-  const peers = await peersOf(flags)
+  const { typed, listed } = await peersOf(flags)
   const fetchSecret = flags.secretFile === undefined ? undefined : await readSecret(flags.secretFile)
   await createMissingFolder(dir)
 
-  const peer = createPeer({ dir, url, host, port, peers, fetchSecret })
+  const peer = createPeer({ dir, url, host, port, peers: typed, fetchSecret })
   if (json) peer.event$.subscribe(writeJson)
   try {
     const ready = await Promise.race([peer.ready(), firstValueFrom(stops.stop$.pipe(map(() => undefined)))])
@@ -36,6 +36,7 @@ export async function start(flags: StartFlags): Promise<number> {
       say(`Sharing ${dir} at ${ready}`)
       say(shell ? 'Type help to see the commands, exit to leave.' : 'Ctrl-C stops it.')
       say(`Others join with: p2p-rx start --dir FOLDER --port 0 --peer ${ready}`)
+      for (const url of listed) greet(peer, url)
       await (shell ? runShell(peer, { stops, json, progress }) : firstValueFrom(stops.stop$))
     }
     // To be asked to stop is how a service ends: nothing was left undone.
@@ -43,6 +44,11 @@ export async function start(flags: StartFlags): Promise<number> {
   } finally {
     await peer.close()
   }
+}
+
+/** One file may serve everybody, so whoever finds itself in it leaves itself out. Who cannot be reached shows in `peers`. */
+function greet(peer: Peer, url: string): void {
+  peer.hello(url).subscribe({ error: () => undefined })
 }
 
 /** Warns of a URL nobody can reach, and refuses to announce the wildcard: to others it means themselves. */

@@ -18,6 +18,9 @@ export interface Answer {
   readonly stream: (xml: AsyncIterable<Uint8Array>) => Promise<void>
 }
 
+/** Less than any kernel keeps for a socket. */
+const BUFFERED_BYTES = 4_096
+
 const HEAD = { 'Content-Type': 'text/xml', 'X-Content-Type-Options': 'nosniff' }
 const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
@@ -46,7 +49,8 @@ export function createAnswer(response: ServerResponse, { slowReaderTimeoutMs }: 
     end(xml) {
       if (response.destroyed) return
       clearInterval(heartbeat)
-      watchReader()
+      // What fits the kernel's buffer needs no reader.
+      if (xml.length > BUFFERED_BYTES) watchReader()
       if (response.headersSent) response.end(withoutDeclaration(xml))
       else response.writeHead(200, { ...HEAD, 'Content-Length': xml.length }).end(xml)
     },

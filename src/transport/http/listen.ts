@@ -29,6 +29,7 @@ export interface ListenInit {
 export function listen({ url, host, port, self, limits }: ListenInit, inbound: Inbound): Observable<PeerUrl> {
   return new Observable((subscriber) => {
     let announced = url ?? ''
+    let announcedHost = url === undefined ? undefined : new URL(url).hostname
     const as = () => announced
     const running = { count: 0 }
     const main = createCallHandler(mainDoor(self, inbound, as, limits), limits, running)
@@ -36,7 +37,7 @@ export function listen({ url, host, port, self, limits }: ListenInit, inbound: I
     const server = createPeerServer({
       host,
       limits,
-      announcedHost: () => (URL.canParse(announced) ? new URL(announced).hostname : undefined),
+      announcedHost: () => announcedHost,
       open: inbound.open,
       calls: new Map([
         ['/', main],
@@ -48,6 +49,7 @@ export function listen({ url, host, port, self, limits }: ListenInit, inbound: I
     server.listen({ host, port }, () => {
       const address = server.address() as AddressInfo
       announced = url ?? `http://${reachable(host)}:${address.port}`
+      announcedHost = new URL(announced).hostname
       subscriber.next(announced)
     })
     return () => {
