@@ -5,11 +5,11 @@ import { DEFAULT_CONCURRENCY } from './streams/query.js'
 import { MAX_URL_LENGTH, peerKey } from './streams/urls.js'
 
 /** The port of the book's examples. */
-export const DEFAULT_PORT = 4242
+const DEFAULT_PORT = 4242
 /** Without being told otherwise, a peer can be reached from its own machine only. */
-export const DEFAULT_HOST = '127.0.0.1'
+const DEFAULT_HOST = '127.0.0.1'
 /** How long a user waits for a miss when neighbours are silent. */
-export const DEFAULT_QUERY_TIMEOUT_MS = 15_000
+const DEFAULT_QUERY_TIMEOUT_MS = 15_000
 
 /** Settings of a peer. */
 export interface PeerOptions {

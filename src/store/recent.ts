@@ -5,11 +5,11 @@
 import type { Source } from '../streams/ports.js'
 
 /** How old an answer may be: as long as a new file may take to be found. */
-export const RECENT_MS = 1_000
+const RECENT_MS = 1_000
 /** Files up to this size are kept with their bytes: notes and lists, not media. */
 export const SMALL_BYTES = 64 * 1024
 /** Files remembered: with their bytes 16 MiB at the most. */
-export const MAX_RECENT = 256
+const MAX_RECENT = 256
 
 export interface RecentFile {
   readonly name: string

@@ -27,7 +27,7 @@ import type { Outcome, PeerUrl } from './ports.js'
  * How long a call keeps others waiting for its place. A silent neighbour then stays open beside its
  * successor instead of holding it up until the deadline; a healthy one answers far sooner.
  */
-export const PATIENCE_MS = 250
+const PATIENCE_MS = 250
 
 /** What a broadcast tells while it goes on. */
 export type Heard =

@@ -3,7 +3,7 @@ import pLimit from 'p-limit'
 import { Observable } from 'rxjs'
 
 /** Calls that may be open at once. Each may hold a socket; a usual limit of open files is 1,024, and downloads need some. */
-export const MAX_OPEN_CALLS = 64
+const MAX_OPEN_CALLS = 64
 
 /** Puts off the subscription of a piece of work until there is room for it. */
 export type Budget = <T>(work$: Observable<T>) => Observable<T>

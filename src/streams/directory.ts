@@ -17,9 +17,9 @@ export const MAX_KNOWN_PEERS = 256
 /** Greetings under way at once, so that being told a thousand URLs does not open a thousand sockets. */
 export const MAX_GREETINGS = 8
 /** First pause before a failing peer is tried again; it doubles with each failure. */
-export const FIRST_PAUSE_MS = 1_000
+const FIRST_PAUSE_MS = 1_000
 /** Longest wait for a greeting: a neighbour that never answers must not keep its place for ever. */
-export const GREETING_TIMEOUT_MS = 6_000
+const GREETING_TIMEOUT_MS = 6_000
 /** Longest pause: what a returning peer waits at the most, and what a dead one costs: a call a minute. */
 export const LONGEST_PAUSE_MS = 60_000
 

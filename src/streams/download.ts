@@ -24,7 +24,7 @@ import type { Download, Downloads, Offer, PeerUrl, ReadOutcome, ReadRequest } fr
 /** Holders of one offer that are tried; more cannot help where these failed. */
 export const MAX_HOLDERS = 64
 /** Times the holders are gone through, as long as each round brings bytes: a flaky link still ends. */
-export const MAX_ROUNDS = 16
+const MAX_ROUNDS = 16
 /** At most ten reports of progress a second: what a person can see. */
 const REPORT_EVERY_MS = 100
 

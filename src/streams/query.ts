@@ -15,18 +15,18 @@ import { forget, lookUp, NOTHING_SEEN, remember, type SeenTable } from './seen.j
 import { peerKey, peerKeys } from './urls.js'
 
 /** At this many peers in the history a query is not passed on (Listings 27-1 and 27-2). */
-export const MAX_HISTORY_LENGTH = 6
+const MAX_HISTORY_LENGTH = 6
 /** Neighbours of one query that are asked at once, unless set otherwise. */
 export const DEFAULT_CONCURRENCY = 8
 /** Queries that run at once; one more is answered as a miss, which no neighbour holds against us (WIRE W11). */
 export const MAX_RUNNING_QUERIES = 256
 /** What a peer keeps of the time it was given, so that it answers before its caller gives up: at least this, */
-export const HOP_MARGIN_MS = 50
+const HOP_MARGIN_MS = 50
 /** and at least this part. */
-export const HOP_MARGIN_PART = 0.1
+const HOP_MARGIN_PART = 0.1
 
 /** Where a query comes from. */
-export interface Asked {
+interface Asked {
   readonly question: Question
   /** The spelling of our URL under which the caller knows us; empty when we are a visitor without one. */
   readonly as: PeerUrl

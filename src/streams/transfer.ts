@@ -32,7 +32,7 @@ export interface Progress {
   readonly root?: string
 }
 
-export type TransferResult =
+type TransferResult =
   | { readonly type: 'progress'; readonly progress: Progress }
   | { readonly type: 'failed'; readonly code: string; readonly detail: string }
 
@@ -60,7 +60,7 @@ type TransferJob = { readonly key: number } & Wanted
 type TransferTurn = Turn<TransferState, TransferEvent, TransferJob>
 
 /** Every case of the list of transfers. */
-export function step(state: TransferState, command: TransferCommand): TransferTurn {
+function step(state: TransferState, command: TransferCommand): TransferTurn {
   switch (command.type) {
     case 'fetch': {
       const { key, name, overwrite } = command

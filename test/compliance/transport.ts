@@ -8,7 +8,7 @@ import type { Inbound, Offer, Outcome, Question, ReadOutcome, ReadRequest, Trans
 import { bytesOf, gathered, inboundWith, sourceOf } from './inbound.js'
 
 /** Two peers that can reach each other. */
-export interface TransportPair {
+interface TransportPair {
   readonly transportA: Transport
   readonly transportB: Transport
   readonly urlA: string

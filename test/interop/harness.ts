@@ -37,7 +37,7 @@ interface Asked {
   readonly history: unknown
 }
 
-export interface Report {
+interface Report {
   readonly known: ReadonlySet<string>
   /** The questions it could have passed on; one with a full history only tries how it says no. */
   readonly asked: readonly Asked[]

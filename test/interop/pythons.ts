@@ -41,7 +41,7 @@ function first(commands: readonly string[], major: 2 | 3): Python[] {
 }
 
 const named2 = process.env['P2PRX_PYTHON2']
-export const pythons: readonly Python[] = [
+const pythons: readonly Python[] = [
   ...first(['python3', 'python'], 3),
   ...first(named2 ? [named2] : ['python2.7', ...pyenvPythons2(), 'python2'], 2)
 ]

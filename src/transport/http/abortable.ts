@@ -1,15 +1,8 @@
 /** From promises, which the sockets give, to Observables, which the actors want. */
 import { Observable } from 'rxjs'
 import { P2pError } from '../../errors.js'
-import type { FailureReason } from '../../streams/ports.js'
+import type { Failed, FailureReason } from '../../streams/ports.js'
 import { CallFailed } from './client.js'
-
-/** How a neighbour that failed is told of, whatever was wanted of it. */
-export interface Failed {
-  readonly type: 'failed'
-  readonly reason: FailureReason
-  readonly detail: string
-}
 
 /** A promise as one subscription: emits what it emits on the way and what it comes to; unsubscribing aborts it. */
 export function abortable<T>(

@@ -1,7 +1,7 @@
 /** The header rules of the data plane (RFC 9110). Pure. */
 
 /** Ranges in one header; more is no use of ours and is answered with the whole file. */
-export const MAX_RANGES = 16
+const MAX_RANGES = 16
 
 /** Which bytes to send: `end` is the first byte no longer sent. */
 export type RangeChoice =

@@ -1,12 +1,22 @@
 /** The way out over real networks: one server for neighbours of every kind, and calls to them. */
 import { Agent } from 'node:http'
 import { defer, finalize, Observable, of, share, switchMap, tap, timeout } from 'rxjs'
-import type { Cache, Dialect, FileList, Greeting, Outcome, PeerUrl, Question, Transport } from '../../streams/ports.js'
+import type {
+  Cache,
+  Dialect,
+  Failed,
+  FileList,
+  Greeting,
+  Outcome,
+  PeerUrl,
+  Question,
+  Transport
+} from '../../streams/ports.js'
 import type { Line } from '../xmlrpc/call.js'
 import { askForeign } from '../xmlrpc/foreign.js'
 import { learn, respelled } from '../xmlrpc/learn.js'
 import { askP2prx, listP2prx, type Self } from '../xmlrpc/p2prx.js'
-import { abortable, type Failed, failed, followed, isFailure } from './abortable.js'
+import { abortable, failed, followed, isFailure } from './abortable.js'
 import {
   DEFAULT_LIMITS,
   type HttpLimits,
@@ -19,11 +29,11 @@ import { listen } from './listen.js'
 import { openRead } from './read.js'
 
 /** All calls of a greeting together: three round trips, and a neighbour that is busy with another caller. */
-export const HELLO_DEADLINE_MS = 5_000
+const HELLO_DEADLINE_MS = 5_000
 /** To one page of a list. */
-export const LIST_DEADLINE_MS = 10_000
+const LIST_DEADLINE_MS = 10_000
 /** Neighbours whose dialect is remembered, a few times the peers one knows; the one learnt first goes first. */
-export const MAX_LEARNT = 1_024
+const MAX_LEARNT = 1_024
 
 export interface HttpTransportOptions extends Self {
   /** The one spelling under which the peer announces itself. Default: made of host and port. */

@@ -1,13 +1,6 @@
 import { defer, Observable, type SchedulerLike, Subject, takeUntil } from 'rxjs'
-import type { FailureReason, Inbound, PeerUrl } from '../../streams/ports.js'
+import type { Failed, FailureReason, Inbound, PeerUrl } from '../../streams/ports.js'
 import { frozenCopy } from './copy.js'
-
-/** What a call gets instead of an answer. */
-export interface Failed {
-  readonly type: 'failed'
-  readonly reason: FailureReason
-  readonly detail: string
-}
 
 /** Who is found at the other end when a question gets there. */
 export type Callee = Inbound | 'silent' | 'nobody'

@@ -1,8 +1,8 @@
 import { asapScheduler, defer, map, Observable, of } from 'rxjs'
 import { P2pError } from '../../errors.js'
-import type { Clock, Greeting, Inbound, PeerUrl, Transport } from '../../streams/ports.js'
+import type { Clock, Failed, Greeting, Inbound, PeerUrl, Transport } from '../../streams/ports.js'
 import { readFrom } from './body.js'
-import { type Callee, type Failed, type Fate, type OpenCall, placeCall } from './call.js'
+import { type Callee, type Fate, type OpenCall, placeCall } from './call.js'
 import { frozenCopy } from './copy.js'
 import { createRandom } from './random.js'
 
@@ -10,7 +10,7 @@ import { createRandom } from './random.js'
 const DEFAULT_CHUNK_BYTES = 64 * 1024
 
 /** What peers do to each other. */
-export type CallKind = 'hello' | 'ask' | 'read' | 'list'
+type CallKind = 'hello' | 'ask' | 'read' | 'list'
 
 /** A call, as it is made. */
 export interface MemoryCall {
