@@ -100,7 +100,9 @@ export function createPeer(given: PeerOptions): Peer {
   const tellProblem = ({ code, message }: P2pError) => happening$.next({ type: 'problem-found', code, message })
   const tellThrown = (error: unknown) => tellProblem(asP2pError(error))
   const library = visitor ? NOTHING_SHARED : createLibrary({ dir, onProblem: tellProblem })
-  const downloads = createDownloads({ dir })
+  // What has arrived is offered at once, and is not hashed a second time.
+  const onPlaced: FolderLibrary['adopt'] = (name, content) => library.adopt(name, content).catch(tellThrown)
+  const downloads = createDownloads({ dir, onPlaced })
   const cache = createCache({ dir: join(dir, PRIVATE_FOLDER, 'cache') })
   const budget = createBudget()
   const transport =
@@ -179,11 +181,6 @@ export function createPeer(given: PeerOptions): Peer {
       // A busy peer has thousands a second, and mostly nobody listens.
       if (event$.observed) event$.next(stamped(happening))
     })
-
-  // What has just arrived is offered at once, and is not hashed a second time.
-  transfer.event$.pipe(takeUntil(stop$)).subscribe((event) => {
-    if (event.type === 'transfer-completed') library.adopt(event.name, event).catch(tellThrown)
-  })
 
   // Listening belongs to the peer's life: it ends with stop$, or ends the peer when it fails.
   defer(() => prepareFolder(dir))

@@ -14,6 +14,8 @@ const MAX_OPEN_TRIES = 10
 export interface DownloadsOptions {
   /** The shared folder, where the files go. Has to exist when the first download begins. */
   readonly dir: string
+  /** Told of a file in its place before `finish` resolves, so that whoever waits for it finds it listed. Must not reject. */
+  readonly onPlaced?: (name: string, content: { readonly size: number; readonly root: string }) => Promise<void>
 }
 
 /** {@link Downloads} into a real folder. */
@@ -23,7 +25,7 @@ export interface FolderDownloads extends Downloads {
 }
 
 /** Gathers files in the private folder of a share, and puts the whole ones in their places, each in one step. */
-export function createDownloads({ dir }: DownloadsOptions): FolderDownloads {
+export function createDownloads({ dir, onPlaced }: DownloadsOptions): FolderDownloads {
   const running = new Set<Download>()
   return {
     async begin({ name, size }, { overwrite }) {
@@ -38,6 +40,7 @@ export function createDownloads({ dir }: DownloadsOptions): FolderDownloads {
         place,
         entry,
         handle,
+        onPlaced,
         ended: () => running.delete(download)
       })
       running.add(download)
@@ -57,11 +60,13 @@ interface DownloadInit {
   readonly place: Place
   readonly entry: string
   readonly handle: FileHandle
+  readonly onPlaced: DownloadsOptions['onPlaced']
   /** Called when nothing is left of it but the finished file. */
   readonly ended: () => void
 }
 
-function createDownload({ root, name, overwrite, place, entry, handle, ended: tellEnded }: DownloadInit): Download {
+function createDownload(init: DownloadInit): Download {
+  const { root, name, overwrite, place, entry, handle, onPlaced, ended: tellEnded } = init
   let gatherer = createGatherer(handle)
   let ended: Promise<void> | undefined
 
@@ -113,6 +118,7 @@ function createDownload({ root, name, overwrite, place, entry, handle, ended: te
           await target.close()
         }
         await (ended ??= end())
+        await onPlaced?.(name, { size: expected.size, root: contentRoot })
         return { path, root: contentRoot }
       }),
     abandon: () => (ended ??= end())
