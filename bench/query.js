@@ -113,7 +113,7 @@ async function silentTable() {
 
 async function largeTable() {
   const peers = 1_000
-  const hits = 25
+  const hits = 60
   const misses = 3
   const startedMs = performance.now()
   const random = createRandom(1)

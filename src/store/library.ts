@@ -134,9 +134,12 @@ export function createLibrary({ dir, onProblem = () => undefined }: LibraryOptio
 
   async function find(name: string): Promise<SharedFile | undefined> {
     const seen = recent.get(name)
-    if (seen !== undefined) return shared(seen)
+    if (seen !== undefined) return seen === 'absent' ? undefined : shared(seen)
     const opened = await openWhole(name)
-    if (opened === undefined) return undefined
+    if (opened === undefined) {
+      recent.putAbsent(name)
+      return undefined
+    }
     await opened.handle.close()
     const file = shared(remembered(name, opened.stat))
     if (file.root === undefined) theFolder().hashing.want(name)
@@ -145,7 +148,8 @@ export function createLibrary({ dir, onProblem = () => undefined }: LibraryOptio
 
   async function open(name: string): Promise<Source> {
     const seen = recent.get(name)
-    if (seen?.bytes !== undefined) return sourceOf(seen, seen.bytes, roots.get(seen.identity))
+    if (seen !== undefined && seen !== 'absent' && seen.bytes !== undefined)
+      return sourceOf(seen, seen.bytes, roots.get(seen.identity))
     // Says what is wrong with a bad name.
     locate('', name)
     const opened = await openWhole(name)

@@ -8,6 +8,8 @@ import type { Source } from '../streams/ports.js'
 const RECENT_MS = 1_000
 /** Files up to this size are kept with their bytes: notes and lists, not media. */
 export const SMALL_BYTES = 64 * 1024
+/** The same for a name that is not there: with the time a new file has to settle, still less than `RECENT_MS`. */
+const ABSENT_MS = 250
 /** Files remembered: with their bytes 16 MiB at the most. */
 const MAX_RECENT = 256
 
@@ -23,23 +25,26 @@ export interface RecentFile {
 }
 
 export function createRecentFiles() {
-  const files = new Map<string, RecentFile & { readonly untilMs: number }>()
+  const files = new Map<string, { readonly file: RecentFile | 'absent'; readonly untilMs: number }>()
+  function remember(name: string, file: RecentFile | 'absent', forMs: number): void {
+    files.delete(name)
+    // The one put in first is the first to expire, more or less.
+    for (const oldest of files.keys()) {
+      if (files.size < MAX_RECENT) break
+      files.delete(oldest)
+    }
+    files.set(name, { file, untilMs: performance.now() + forMs })
+  }
+
   return {
-    get(name: string): RecentFile | undefined {
-      const file = files.get(name)
-      if (file !== undefined && file.untilMs > performance.now()) return file
+    get(name: string): RecentFile | 'absent' | undefined {
+      const seen = files.get(name)
+      if (seen !== undefined && seen.untilMs > performance.now()) return seen.file
       files.delete(name)
       return undefined
     },
-    put(file: RecentFile): void {
-      files.delete(file.name)
-      // The one put in first expires first.
-      for (const name of files.keys()) {
-        if (files.size < MAX_RECENT) break
-        files.delete(name)
-      }
-      files.set(file.name, { ...file, untilMs: performance.now() + RECENT_MS })
-    },
+    put: (file: RecentFile) => remember(file.name, file, RECENT_MS),
+    putAbsent: (name: string) => remember(name, 'absent', ABSENT_MS),
     drop: (name: string) => void files.delete(name)
   }
 }

@@ -4,17 +4,7 @@
  * `step` is pure and sees one command at a time. Jobs are the only place where the world is touched;
  * whatever comes of one, failure included, comes back as a command.
  */
-import {
-  BehaviorSubject,
-  catchError,
-  EMPTY,
-  mergeMap,
-  type Observable,
-  observeOn,
-  queueScheduler,
-  Subject,
-  takeUntil
-} from 'rxjs'
+import { BehaviorSubject, catchError, EMPTY, mergeMap, type Observable, Subject, take, takeUntil } from 'rxjs'
 
 /** What one command leads to. */
 export interface Turn<S, E, J> {
@@ -41,10 +31,32 @@ export interface Actor<C, S, E> {
 }
 
 export function createActor<C, S, E, J>({ initial, step, run, stop$ }: ActorInit<C, S, E, J>): Actor<C, S, E> {
-  const mailbox$ = new Subject<C>()
   const state$ = new BehaviorSubject(initial)
   const event$ = new Subject<E>()
   const job$ = new Subject<J>()
+  const mailbox: C[] = []
+  let busy = false
+  let stopped = false
+
+  // A send during a turn waits for that turn; otherwise a listener further down would see the later state first.
+  function send(command: C): void {
+    if (stopped) return
+    mailbox.push(command)
+    if (busy) return
+    busy = true
+    try {
+      for (let next = mailbox.shift(); next !== undefined && !isStopped(); next = mailbox.shift()) turn(next)
+    } finally {
+      busy = false
+    }
+  }
+
+  function turn(command: C): void {
+    const { state, events = [], jobs = [] } = step(state$.value, command)
+    if (state !== state$.value) state$.next(state)
+    for (const event of events) event$.next(event)
+    for (const job of jobs) job$.next(job)
+  }
 
   // Limits belong to `step`: a waiting list in the state is visible and bounded, the one inside mergeMap is neither.
   job$
@@ -52,28 +64,14 @@ export function createActor<C, S, E, J>({ initial, step, run, stop$ }: ActorInit
       mergeMap((job) => run(job).pipe(catchError(surface))),
       takeUntil(stop$)
     )
-    .subscribe((command) => {
-      mailbox$.next(command)
-    })
-  // A send during a turn waits for that turn; otherwise a listener further down sees the later state first.
-  mailbox$.pipe(observeOn(queueScheduler), takeUntil(stop$)).subscribe({
-    next(command) {
-      const { state, events = [], jobs = [] } = step(state$.value, command)
-      if (state !== state$.value) state$.next(state)
-      for (const event of events) event$.next(event)
-      for (const job of jobs) job$.next(job)
-    },
-    complete() {
-      for (const out$ of [mailbox$, job$, state$, event$]) out$.complete()
-    }
+    .subscribe(send)
+  stop$.pipe(take(1)).subscribe(() => {
+    stopped = true
+    for (const out$ of [job$, state$, event$]) out$.complete()
   })
 
-  return {
-    send: (command) => mailbox$.next(command),
-    state$: state$.asObservable(),
-    state: () => state$.value,
-    event$: event$.asObservable()
-  }
+  const isStopped = () => stopped
+  return { send, state$: state$.asObservable(), state: () => state$.value, event$: event$.asObservable() }
 }
 
 /** A job that throws is a bug: it must be loud, but must not end the jobs of others. */

@@ -5,7 +5,7 @@
  * loops end and chains stay short, and adds what the book leaves out: neighbours are asked in parallel, and a
  * query that comes round a second time is known by its id.
  */
-import { filter, from, map, Observable, type SchedulerLike, Subject, takeUntil, takeWhile } from 'rxjs'
+import { filter, from, map, Observable, type SchedulerLike, Subject, type Subscriber, takeUntil } from 'rxjs'
 import { createActor, type Turn } from './actor.js'
 import { broadcast, type Heard } from './broadcast.js'
 import type { Happening } from './events.js'
@@ -243,23 +243,31 @@ export function createQuery(init: QueryInit): Query {
     })
   }
 
+  const callers = new Map<number, Subscriber<Outcome>>()
+  actor.event$.subscribe({
+    next(event) {
+      if (event.type !== 'outcome') return
+      const caller = callers.get(event.key)
+      caller?.next(event.outcome)
+      if (event.outcome.type !== 'answering') caller?.complete()
+    },
+    complete() {
+      for (const caller of [...callers.values()]) caller.complete()
+    }
+  })
+
   return {
     event$: actor.event$.pipe(filter((event): event is Happening => event.type !== 'outcome')),
     ask: (asked) =>
-      new Observable<Outcome>((subscriber) => {
+      new Observable<Outcome>((caller) => {
         const key = ++lastKey
-        actor.event$
-          .pipe(
-            filter((event) => event.type === 'outcome' && event.key === key),
-            map((event) => (event as QueryEvent & { type: 'outcome' }).outcome),
-            takeWhile(({ type }) => type === 'answering', true)
-          )
-          .subscribe(subscriber)
-        actor.send({ type: 'ask', key, id: asked.question.id ?? newId(), nowMs: scheduler.now(), ...asked })
-        return () => {
+        callers.set(key, caller)
+        caller.add(() => {
+          callers.delete(key)
           withdrawn$.next(key)
           actor.send({ type: 'withdraw', key })
-        }
+        })
+        actor.send({ type: 'ask', key, id: asked.question.id ?? newId(), nowMs: scheduler.now(), ...asked })
       })
   }
 }

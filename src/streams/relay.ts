@@ -6,6 +6,7 @@
 import { catchError, concat, concatMap, EMPTY, from, Observable, of, takeWhile } from 'rxjs'
 import { MAX_HOLDERS } from './download.js'
 import type { Cache, Inbound, Offer, Outcome, PeerUrl, Question, ReadOutcome, ReadRequest, Source } from './ports.js'
+import { peerKey } from './urls.js'
 
 export interface RelayInit {
   readonly ask: (question: Question, as: PeerUrl) => Observable<Outcome>
@@ -19,6 +20,8 @@ interface Content {
   readonly type: 'opened'
   readonly source: Source
 }
+
+const LOST: Outcome = { type: 'failed', reason: 'refused', detail: 'none of its holders could be read' }
 
 /** A caller that goes away while a file is being opened leaves nobody to close it. */
 function opening(open: () => Promise<Source>): Observable<Content> {
@@ -51,14 +54,11 @@ export function createRelay({ ask, open, read, cache }: RelayInit): Inbound['ask
       concatMap((outcome): Observable<Outcome | Content> => {
         if (outcome.type !== 'offered') return of(outcome)
         const { offer } = outcome
-        const local$ = opening(() => open(offer.name)).pipe(catchError(() => EMPTY))
-        const others$ = offer.holders
-          .filter((holder) => holder !== as)
-          .slice(0, MAX_HOLDERS)
-          .map((holder) => bringFrom(holder, offer))
-        const lost: Outcome = { type: 'failed', reason: 'refused', detail: 'none of its holders could be read' }
+        const others = offer.holders.filter((holder) => peerKey(holder) !== peerKey(as)).slice(0, MAX_HOLDERS)
+        if (others.length === 0) return opening(() => open(offer.name)).pipe(catchError(() => of(LOST)))
         // Bringing a file here takes as long as it takes; the caller's deadline was for finding it.
-        return concat(local$, of<Outcome>({ type: 'answering' }), ...others$, of(lost)).pipe(
+        const brought = others.map((holder) => bringFrom(holder, offer))
+        return concat(of<Outcome>({ type: 'answering' }), ...brought, of(LOST)).pipe(
           takeWhile(({ type }) => type === 'answering', true)
         )
       })

@@ -207,7 +207,7 @@ test('renaming, deleting and moving folders is followed', async () => {
 
 test('new content under an old name is offered as what it is', async () => {
   const dir = await newFolder()
-  writeOld(join(dir, 'x'), 'old')
+  writeOld(join(dir, 'x'), 'old'.repeat(100_000))
   const library = await startedLibraryOf(dir)
   const source = await library.open('x')
   const told = [change(library, 'file-removed', 'x'), change(library, 'file-added', 'x')]
@@ -216,6 +216,19 @@ test('new content under an old name is offered as what it is', async () => {
   await source.close()
   await Promise.all(told)
   expect(await library.find('x')).toMatchObject({ size: 5 })
+})
+
+test('a small file that was opened stays what it was, and who asks after the change gets the new one', async () => {
+  const dir = await newFolder()
+  writeOld(join(dir, 'x'), 'old')
+  const library = await startedLibraryOf(dir)
+  const source = await library.open('x')
+  const told = change(library, 'file-added', 'x')
+  await writeFile(join(dir, 'x'), 'newer')
+  expect(await collect(source.read())).toEqual(Buffer.from('old'))
+  await told
+  const again = await library.open('x')
+  expect(await collect(again.read())).toEqual(Buffer.from('newer'))
 })
 
 test('links, special files, private files and unspeakable names are not listed, and do no harm', async () => {

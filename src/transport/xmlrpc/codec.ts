@@ -1,7 +1,9 @@
 /** XML-RPC messages to bytes and back, whole and at once. File content is streamed instead: content-out, content-in. */
 import serializer from 'xmlrpc/lib/serializer.js'
-import { parsed } from './deserializer.js'
-import { guarded } from './guard.js'
+import { type Parsed, parsed } from './deserializer.js'
+import { guarded, type Root } from './guard.js'
+import { quickParsed } from './quick-decode.js'
+import { quickCall, quickFault, quickResponse } from './quick-encode.js'
 import { isXmlText, sendable, toXmlText, type XmlRpcValue } from './values.js'
 import { XmlRpcError } from './xmlrpc-error.js'
 
@@ -26,34 +28,40 @@ export type XmlRpcAnswer =
 
 /** A call in UTF-8. Errors with BAD_CALL for what XML-RPC cannot carry (see {@link sendable}). */
 export function encodeCall(method: string, params: readonly XmlRpcValue[]): Buffer {
-  return bytes(serializer.serializeMethodCall(methodName(method), Array.from(params, sendable)))
+  const name = methodName(method)
+  return bytes(quickCall(name, params) ?? serializer.serializeMethodCall(name, Array.from(params, sendable)))
 }
 
 /** An answer in UTF-8. Errors with BAD_CALL for what XML-RPC cannot carry (see {@link sendable}). */
 export function encodeResponse(value: XmlRpcValue): Buffer {
-  return bytes(serializer.serializeMethodResponse(sendable(value)))
+  return bytes(quickResponse(value) ?? serializer.serializeMethodResponse(sendable(value)))
 }
 
 /** A fault in UTF-8. Never throws: what XML cannot carry is replaced by U+FFFD, what is too long is cut. */
 export function encodeFault(code: number, message: string): Buffer {
   const faultCode = Number.isInteger(code) && Math.abs(code) <= INT_MAX ? code : OTHER_FAULT
   const faultString = toXmlText(message.slice(0, MAX_FAULT_CHARS))
-  return bytes(serializer.serializeFault(sendable({ faultCode, faultString })))
+  const struct = { faultCode, faultString }
+  return bytes(quickFault(struct) ?? serializer.serializeFault(sendable(struct)))
 }
 
 /** Reads a call. Throws an {@link XmlRpcError}. Bytes come as Buffers, structs have no prototype. */
 export function decodeCall(body: Uint8Array): XmlRpcCall {
-  const { method, values } = parsed(guarded(body, 'methodCall'))
+  const { method, values } = read(body, 'methodCall')
   if (method === null) throw new XmlRpcError('malformed', 'A call without a method name.')
   return { method, params: values as XmlRpcValue[] }
 }
 
 /** Reads an answer. Throws an {@link XmlRpcError}. */
 export function decodeResponse(body: Uint8Array): XmlRpcAnswer {
-  const { isFault, values } = parsed(guarded(body, 'methodResponse'))
+  const { isFault, values } = read(body, 'methodResponse')
   if (values.length !== 1) throw new XmlRpcError('malformed', 'An answer without exactly one value.')
   const value = values[0] as XmlRpcValue
   return isFault ? fault(value) : { type: 'value', value }
+}
+
+function read(body: Uint8Array, root: Root): Parsed {
+  return quickParsed(body, root) ?? parsed(guarded(body, root))
 }
 
 function fault(value: XmlRpcValue): XmlRpcAnswer {

@@ -9,7 +9,7 @@ import { XmlRpcError } from './xmlrpc-error.js'
 
 const NOT_BLANK = /[^ \t\r\n]/
 const INTEGER = /^[+-]?\d{1,20}$/
-const DOUBLE = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,4})?$/
+export const DOUBLE = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,4})?$/
 const SPACES = /[ \t\r\n]+/g
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 const DATE = /^(\d{4})-?(\d\d)-?(\d\d)T(\d\d):?(\d\d):?(\d\d)(?:[.,](\d{1,9}))?(?:Z|([+-])(\d\d):?(\d\d))?$/

@@ -100,19 +100,21 @@ export function introduce(inbound: Inbound, url: string): void {
 
 async function sendContent(
   source: Source,
-  { dialect }: Wording,
+  wording: Wording,
   relayed: boolean,
   answer: Answer
-): Promise<typeof SENT> {
+): Promise<XmlRpcValue | typeof SENT> {
   try {
     if (source.bytes !== undefined) {
-      answer.end(contentAtOnce(source.bytes, dialect, relayed))
+      answer.end(contentAtOnce(source.bytes, wording.dialect, relayed))
       return SENT
     }
     // The form depends on every byte, so a large file is read twice; the caller is told to wait.
     answer.begin()
-    const form = formFor(await contentForm(source.read()), relayed)
-    await answer.stream(contentResponse(source.read(), form, dialect))
+    const form = await contentForm(source.read()).catch(() => undefined)
+    // It changed under us, but nothing of it has been sent yet.
+    if (form === undefined) return wording.missed()
+    await answer.stream(contentResponse(source.read(), formFor(form, relayed), wording.dialect))
     return SENT
   } finally {
     await source.close()

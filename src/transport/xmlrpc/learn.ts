@@ -40,7 +40,7 @@ async function probe(line: Line): Promise<'book' | 'simple'> {
 }
 
 /** The spelling of our URL under which a neighbour of this kind should know us. */
-export function spelling(us: PeerUrl, dialect: Dialect): PeerUrl {
+function spelling(us: PeerUrl, dialect: Dialect): PeerUrl {
   return dialect === 'simple' ? simpleSpelling(us) : us
 }
 

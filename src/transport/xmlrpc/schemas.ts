@@ -3,21 +3,21 @@ import * as v from 'valibot'
 import { MAX_URL_LENGTH } from '../../streams/urls.js'
 
 /** A name in UTF-16 units: as long as a path may be on Linux. A longer one cannot be a file's. */
-export const MAX_NAME_CHARS = 4_096
+const MAX_NAME_CHARS = 4_096
 /** A URL in a history or a greeting, as foreign callers may spell them; ours are shorter. */
-export const MAX_FOREIGN_URL_CHARS = 2_048
+const MAX_FOREIGN_URL_CHARS = 2_048
 /** URLs in one history. The rules stop at 6; what is longer is answered, and not passed on. */
-export const MAX_FOREIGN_HISTORY = 64
+const MAX_FOREIGN_HISTORY = 64
 /** Peers asked at the same time by those before us: every hop adds its neighbours. */
 export const MAX_ASKING = 1_024
 /** Holders in an offer. */
 export const MAX_HOLDERS = 64
 /** Files on a page of a list; ours have 500. */
-export const MAX_LISTED = 1_000
+const MAX_LISTED = 1_000
 /** A query's or a process' id; ours are UUIDs. */
-export const MAX_ID_CHARS = 64
+const MAX_ID_CHARS = 64
 /** A secret of the book's `fetch`. */
-export const MAX_SECRET_CHARS = 1_024
+const MAX_SECRET_CHARS = 1_024
 
 export const Name = v.pipe(v.string(), v.maxLength(MAX_NAME_CHARS))
 export const Id = v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_ID_CHARS))

@@ -4,7 +4,7 @@ import { Fault, faultOf, type Method, type Methods, methodNamed, OTHER_FAULT } f
 import type { XmlRpcValue } from './values.js'
 
 /** Calls in one `system.multicall`. All that is allowed there is brief, so this bounds the answer, not the time. */
-export const MAX_BATCH = 64
+const MAX_BATCH = 64
 
 const None = v.strictTuple([])
 const Name = v.strictTuple([v.string()])
