@@ -11,14 +11,16 @@ export const RUNS = 5
 export const MAIN = new URL('../dist/cli/main.js', import.meta.url).pathname
 
 const running = new Set()
+const folders = []
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL')
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
 })
 
 /** A folder that is gone when the bench is. */
 export function scratch() {
   const dir = mkdtempSync(join(tmpdir(), 'p2p-rx-bench-'))
-  process.on('exit', () => rmSync(dir, { recursive: true, force: true }))
+  folders.push(dir)
   return dir
 }
 

@@ -4,9 +4,11 @@ import { createVirtualClock } from '../dist/transport/memory/clock.js'
 import { createMemoryNetwork } from '../dist/transport/memory/network.js'
 import { createRandom } from '../dist/transport/memory/random.js'
 import { fullMesh, hopsFrom, linkCount, randomRings, shuffled, star } from './graphs.js'
+import { median, RUNS } from './processes.js'
 import { joinByBook } from './rules/book.js'
 import { joinByOurs } from './rules/ours.js'
 import { grouped, printTable } from './table.js'
+import { measureTree } from './tree.js'
 
 const LATENCY_MS = 20
 /** Calls that the book's rule may make here before it is only counted on paper: some ten seconds. */
@@ -153,7 +155,22 @@ const RULES = [
   ['p2p-rx', joinByOurs]
 ]
 
+async function treeTable() {
+  const times = []
+  for (let number = 0; number < RUNS; number++) times.push(await measureTree())
+  printTable('Tree of three hops over HTTP, three silent leaves and a holder', [
+    ['what', `median of ${RUNS}`, 'most', 'wanted'],
+    [
+      'last call closed after the first success',
+      `${median(times).toFixed(1)} ms`,
+      `${Math.max(...times).toFixed(1)} ms`,
+      '<= 50 ms'
+    ]
+  ])
+}
+
 await meshTable()
 await starTable()
 await silentTable()
+await treeTable()
 await largeTable()

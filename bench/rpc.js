@@ -26,6 +26,8 @@ for (const [what, name] of [
 ]) {
   for (const mode of ['kept', 'fresh']) {
     const rates = { ours: [], python: [] }
+    // Both have run for a while before they are measured: a peer is a service.
+    for (const port of [ourPort, pythonPort]) await run('node', LOAD, `${port}`, mode, SECONDS, call(name))
     // In turn, so that both have the same share of a machine whose speed wanders.
     for (let number = 0; number < RUNS; number++) {
       rates.ours.push(Number((await run('node', LOAD, `${ourPort}`, mode, SECONDS, call(name))).output))
