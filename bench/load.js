@@ -6,7 +6,7 @@
  */
 import { connect } from 'node:net'
 
-const CONNECTIONS = 16
+const CONNECTIONS = 64
 const [port, mode, seconds, body] = process.argv.slice(2)
 const head = [
   'POST /RPC2 HTTP/1.1',

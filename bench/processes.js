@@ -33,15 +33,17 @@ export async function freePort() {
   return port
 }
 
-/** Starts a program and waits for the first line it prints. */
+/** Starts a program and waits for the first thing it says, on stdout or stderr. */
 export async function serve(command, ...args) {
-  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(command, args, { stdio: 'pipe' })
   running.add(child)
   await Promise.race([
     once(child.stdout, 'data'),
+    once(child.stderr, 'data'),
     once(child, 'exit').then(() => Promise.reject(new Error(`${command} ended before it served`)))
   ])
   child.stdout.resume()
+  child.stderr.resume()
   return {
     peakMiB: () => peakOf(child.pid),
     async stop() {

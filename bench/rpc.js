@@ -15,7 +15,7 @@ const dir = scratch()
 writeFileSync(join(dir, 'small.txt'), 'This is a test\n')
 const [ourPort, pythonPort] = [await freePort(), await freePort()]
 const servers = [
-  await serve('node', MAIN, 'start', '--dir', dir, '--port', `${ourPort}`, '--no-shell', '--json'),
+  await serve('node', MAIN, 'start', '--dir', dir, '--port', `${ourPort}`, '--no-shell'),
   await serve('python3', PYTHON_NODE, 'serve', `${pythonPort}`, dir)
 ]
 

@@ -29,7 +29,7 @@ makeFile('256MiB', 256)
 
 const [ourPort, pythonPort, webPort] = [await freePort(), await freePort(), await freePort()]
 const [ourUrl, pythonUrl, webUrl] = [ourPort, pythonPort, webPort].map((port) => `http://127.0.0.1:${port}`)
-const holder = await serve('node', MAIN, 'start', '--dir', source, '--port', `${ourPort}`, '--no-shell', '--json')
+const holder = await serve('node', MAIN, 'start', '--dir', source, '--port', `${ourPort}`, '--no-shell')
 const python = await serve('python3', PYTHON_NODE, 'serve', `${pythonPort}`, source)
 const web = await serve(
   'python3',

@@ -8,7 +8,7 @@ import { followFolder, settlesInMs } from './follow.js'
 import { createHashing } from './hashing.js'
 import { isSpeltSo, locate, openInside, rootOf } from './paths.js'
 import { createRecentFiles, type RecentFile, SMALL_BYTES, sourceOf } from './recent.js'
-import { createSource, identityOf, standInOf } from './source.js'
+import { createSource, identityOf } from './source.js'
 
 /** Different problems told to the owner; a folder of thousands of broken ones should not fill the terminal. */
 const MAX_PROBLEMS = 100
@@ -39,6 +39,7 @@ export function createLibrary({ dir, onProblem = () => undefined }: LibraryOptio
   const catalog = createCatalog()
   const stop = new AbortController()
   const recent = createRecentFiles()
+  const looks = new Map<string, Promise<RecentFile | undefined>>()
   // Whoever changes a file shall not wait for what is remembered to expire.
   catalog.change$.subscribe(({ name }) => recent.drop(name))
   /** Roots by content, so that a file that was moved keeps its own. */
@@ -119,51 +120,57 @@ export function createLibrary({ dir, onProblem = () => undefined }: LibraryOptio
     return { name, size, modifiedMs, ...(root === undefined ? {} : { root }) }
   }
 
-  function remembered(name: string, stat: BigIntStats, bytes?: Uint8Array): RecentFile {
-    const file = {
-      name,
-      size: Number(stat.size),
-      modifiedMs: Number(stat.mtimeMs),
-      identity: identityOf(stat),
-      etag: standInOf(stat),
-      ...(bytes === undefined ? {} : { bytes })
+  /** One look at the disk at a time for each name, whoever else asks for it meanwhile. */
+  function look(name: string): Promise<RecentFile | undefined> {
+    const seen = recent.get(name)
+    if (seen !== undefined) return Promise.resolve(seen === 'absent' ? undefined : seen)
+    let looking = looks.get(name)
+    if (looking === undefined) {
+      looking = lookAt(name).finally(() => looks.delete(name))
+      looks.set(name, looking)
     }
-    recent.put(file)
-    return file
+    return looking
   }
 
-  async function find(name: string): Promise<SharedFile | undefined> {
-    const seen = recent.get(name)
-    if (seen !== undefined) return seen === 'absent' ? undefined : shared(seen)
+  async function lookAt(name: string): Promise<RecentFile | undefined> {
     const opened = await openWhole(name)
     if (opened === undefined) {
       recent.putAbsent(name)
       return undefined
     }
-    await opened.handle.close()
-    const file = shared(remembered(name, opened.stat))
-    if (file.root === undefined) theFolder().hashing.want(name)
-    return file
-  }
-
-  async function open(name: string): Promise<Source> {
-    const seen = recent.get(name)
-    if (seen !== undefined && seen !== 'absent' && seen.bytes !== undefined)
-      return sourceOf(seen, seen.bytes, roots.get(seen.identity))
-    // Says what is wrong with a bad name.
-    locate('', name)
-    const opened = await openWhole(name)
-    if (opened === undefined) throw new P2pError('NOT_FOUND', `Couldn't find the file ${name}`)
     const { handle, stat } = opened
-    const root = roots.get(identityOf(stat))
-    const source = createSource({ name, handle, stat, root, close: () => handle.close() })
-    if (source.size > SMALL_BYTES) return source
+    const source = createSource({ name, handle, stat, root: undefined, close: () => handle.close() })
     try {
-      const bytes = await whole(source)
-      return sourceOf(remembered(name, stat, bytes), bytes, root)
+      const file: RecentFile = {
+        name,
+        size: source.size,
+        modifiedMs: Number(stat.mtimeMs),
+        identity: identityOf(stat),
+        etag: source.etag,
+        ...(source.size > SMALL_BYTES ? {} : { bytes: await whole(source) })
+      }
+      recent.put(file)
+      if (!roots.has(file.identity)) theFolder().hashing.want(name)
+      return file
     } finally {
       await source.close()
     }
+  }
+
+  async function find(name: string): Promise<SharedFile | undefined> {
+    const file = await look(name)
+    return file === undefined ? undefined : shared(file)
+  }
+
+  async function open(name: string): Promise<Source> {
+    // Says what is wrong with a bad name.
+    locate('', name)
+    const file = await look(name)
+    if (file?.bytes !== undefined) return sourceOf(file, file.bytes, roots.get(file.identity))
+    const opened = file === undefined ? undefined : await openWhole(name)
+    if (opened === undefined) throw new P2pError('NOT_FOUND', `Couldn't find the file ${name}`)
+    const { handle, stat } = opened
+    return createSource({ name, handle, stat, root: roots.get(identityOf(stat)), close: () => handle.close() })
   }
 
   async function adopt(name: string, known: { size: number; root: string }): Promise<void> {

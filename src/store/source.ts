@@ -12,7 +12,7 @@ export function identityOf(stat: BigIntStats): string {
 }
 
 /** Stands in for the root in an etag until it is known; the `s` tells it from one. */
-export function standInOf(stat: BigIntStats): string {
+function standInOf(stat: BigIntStats): string {
   return `s${stat.size.toString(16)}-${stat.mtimeNs.toString(16)}`
 }
 

@@ -5,7 +5,18 @@
  * loops end and chains stay short, and adds what the book leaves out: neighbours are asked in parallel, and a
  * query that comes round a second time is known by its id.
  */
-import { filter, from, map, Observable, type SchedulerLike, Subject, type Subscriber, takeUntil } from 'rxjs'
+import {
+  catchError,
+  filter,
+  from,
+  map,
+  Observable,
+  of,
+  type SchedulerLike,
+  Subject,
+  type Subscriber,
+  takeUntil
+} from 'rxjs'
 import { createActor, type Turn } from './actor.js'
 import { broadcast, type Heard } from './broadcast.js'
 import type { Happening } from './events.js'
@@ -179,7 +190,7 @@ function withoutKey<V>(map_: ReadonlyMap<number, V>, key: number): ReadonlyMap<n
 
 export interface QueryInit {
   readonly ask: (peer: PeerUrl, question: Question) => Observable<Outcome>
-  /** What we have under this name; without our share when it is to come from elsewhere. Must not reject. */
+  /** What we have under this name; without our share when it is to come from elsewhere. One that rejects counts as nothing. */
   readonly find: (name: string, elsewhere: boolean) => Promise<SharedFile | undefined>
   /** Who may be asked now, best first. */
   readonly neighbours: () => readonly PeerUrl[]
@@ -206,7 +217,11 @@ export function createQuery(init: QueryInit): Query {
   function run(job: QueryJob): Observable<QueryCommand> {
     switch (job.type) {
       case 'look-up':
-        return from(find(job.name, job.elsewhere)).pipe(map((file) => ({ type: 'looked-up', key: job.key, file })))
+        return from(find(job.name, job.elsewhere)).pipe(
+          // A disk that fails now is no holder now.
+          catchError(() => of(undefined)),
+          map((file) => ({ type: 'looked-up', key: job.key, file }))
+        )
       case 'broadcast':
         return broadcastJob(job)
       case 'report':

@@ -1,4 +1,4 @@
-import { map, NEVER, type Observable, VirtualTimeScheduler } from 'rxjs'
+import { asyncScheduler, lastValueFrom, map, NEVER, type Observable, VirtualTimeScheduler } from 'rxjs'
 import { describe, expect, test } from 'vitest'
 import type { Outcome, Question, SharedFile } from '../../src/streams/ports.js'
 import {
@@ -221,4 +221,17 @@ describe('a query on its way', () => {
       expectSubscriptions(silent.subscriptions).toBe(['^--!', '^--!'])
     })
   )
+})
+
+test('a disk that fails while it is looked at makes a miss, not the end of the peer', async () => {
+  const query = createQuery({
+    ask: () => NEVER,
+    find: () => Promise.reject(new Error('too many open files')),
+    neighbours: () => [],
+    report: () => undefined,
+    newId: () => 'new',
+    scheduler: asyncScheduler,
+    stop$: NEVER
+  })
+  expect(await lastValueFrom(query.ask({ question: question(), as: US, own: true }))).toEqual({ type: 'missed' })
 })
