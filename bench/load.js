@@ -53,6 +53,10 @@ function count(text) {
   calls++
 }
 
+// The caller never sleeps: on a virtual machine, waking it for each answer costs the server more than the answer.
+const stayAwake = () => setImmediate(stayAwake)
+stayAwake()
+
 for (let connection = 0; connection < CONNECTIONS; connection++) open()
 setTimeout(() => {
   console.log(calls / Number(seconds))

@@ -188,7 +188,8 @@ function codeOf(error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined
 }
 
-function failed(error: unknown, otherwise = 'OTHER'): DownloadStep & { type: 'failed' } {
+/** The step that says what went wrong. */
+export function failed(error: unknown, otherwise = 'OTHER'): DownloadStep & { type: 'failed' } {
   const detail = error instanceof Error ? error.message : String(error)
   return { type: 'failed', code: codeOf(error) ?? otherwise, detail }
 }

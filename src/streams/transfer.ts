@@ -4,9 +4,20 @@
  * Owns the list of files on their way. A few run at once, the others wait their turn in a list that is bounded,
  * and one name is fetched once at a time.
  */
-import { concatMap, filter, map, Observable, of, type SchedulerLike, Subject, takeUntil, takeWhile } from 'rxjs'
+import {
+  catchError,
+  concatMap,
+  filter,
+  map,
+  Observable,
+  of,
+  type SchedulerLike,
+  Subject,
+  takeUntil,
+  takeWhile
+} from 'rxjs'
 import { createActor, type Turn } from './actor.js'
-import { type DownloadStep, download } from './download.js'
+import { type DownloadStep, download, failed } from './download.js'
 import type { Happening } from './events.js'
 import type { Downloads, Offer, PeerUrl, ReadOutcome, ReadRequest } from './ports.js'
 
@@ -148,7 +159,8 @@ export function createTransfer({ locate, read, downloads, scheduler, stop$ }: Tr
         return download({ offer: { ...located, name }, overwrite, read, downloads, scheduler }).pipe(
           map((step_) => told(key, name, step_, located.size, rate))
         )
-      })
+      }),
+      catchError((error: unknown) => of(told(key, name, failed(error))))
     )
   }
 
