@@ -53,6 +53,8 @@ export function parsePeerUrl(text: string): PeerUrl {
 export function completeOptions(options: PeerOptions) {
   const { url, host = DEFAULT_HOST, concurrency = DEFAULT_CONCURRENCY, peers = [] } = options
   const { queryTimeoutMs = DEFAULT_QUERY_TIMEOUT_MS, visitor = false } = options
+  if (typeof options.dir !== 'string' || options.dir === '') throw new P2pError('USAGE', 'No folder is named')
+  if (host === '') throw new P2pError('USAGE', 'The host to listen on is empty')
   if (url !== undefined) parsePeerUrl(url)
   const port = options.port ?? (url === undefined ? DEFAULT_PORT : Number(new URL(url).port || 80))
   within('The port', port, 0, 65_535)

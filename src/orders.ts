@@ -1,12 +1,15 @@
 /** What the user of a peer may order: hello, query, fetch and list, with what goes wrong as a P2pError. */
-import { EMPTY, expand, filter, map, type Observable, take } from 'rxjs'
+import { EMPTY, expand, filter, from, map, type Observable, switchMap, take } from 'rxjs'
 import { type ErrorCode, P2pError } from './errors.js'
 import { parsePeerUrl } from './options.js'
-import type { Directory, KnownPeer } from './streams/directory.js'
+import { type Directory, type KnownPeer, knownPeers } from './streams/directory.js'
 import { isPlainName } from './streams/names.js'
 import type { FileList, Offer, Outcome, PeerUrl, SharedFile, Transport } from './streams/ports.js'
 import type { Progress, Transfer } from './streams/transfer.js'
 import { peerKey } from './streams/urls.js'
+
+/** Pages of one list: those of the largest share. A peer that always has more must not keep us for ever. */
+const MAX_PAGES = 2_000
 
 /** Cold Observables: each subscription is one piece of work, and unsubscribing stops it down to the socket. */
 export interface Orders {
@@ -43,7 +46,9 @@ export function createOrders(init: OrdersInit): Orders {
         const key = peerKey(parsePeerUrl(url))
         if (key === peerKey(ownUrl())) throw new P2pError('OWN_ALIAS', `${url} is this peer itself`)
         directory.send({ type: 'introduce', url, told: true })
-        return directory.state$.pipe(
+        // Ordered from within a turn of the directory, the introduction waits for that turn: look when it is over.
+        return from(Promise.resolve()).pipe(
+          switchMap(() => directory.state$),
           map((state) => state.get(key ?? url)),
           filter((entry) => entry?.phase !== 'waiting' && entry?.phase !== 'greeting'),
           take(1),
@@ -56,7 +61,7 @@ export function createOrders(init: OrdersInit): Orders {
         return ask(name, false).pipe(
           map((outcome) => {
             if (outcome.type === 'offered') return outcome.offer
-            throw new P2pError('NOT_FOUND', missed(name).detail)
+            throw failure(missed(name), directory)
           })
         )
       }),
@@ -66,7 +71,7 @@ export function createOrders(init: OrdersInit): Orders {
         return transfer.fetch(name, { overwrite }).pipe(
           map((result) => {
             if (result.type === 'progress') return result.progress
-            throw new P2pError(result.code as ErrorCode, result.detail)
+            throw failure(result, directory)
           })
         )
       }),
@@ -77,11 +82,14 @@ export function createOrders(init: OrdersInit): Orders {
           transport.list(url, after).pipe(
             map((listed) => {
               if (!('type' in listed)) return listed
-              throw new P2pError('NETWORK', `${url} does not list its files: ${listed.detail}`)
+              const advice = listed.reason === 'not-a-peer' ? { advice: 'Only p2p-rx peers list their files.' } : {}
+              throw new P2pError('NETWORK', `${url} does not list its files: ${listed.detail}`, advice)
             })
           )
         return page('').pipe(
-          expand(({ files, more }) => (more && files.length > 0 ? page(files.at(-1)?.name ?? '') : EMPTY)),
+          expand(({ files, more }, index) =>
+            more && files.length > 0 && index < MAX_PAGES ? page(files.at(-1)?.name ?? '') : EMPTY
+          ),
           map(({ files }) => files)
         )
       })
@@ -91,6 +99,16 @@ export function createOrders(init: OrdersInit): Orders {
 /** The book's words (Listing 27-3). */
 export function missed(name: string) {
   return { type: 'failed', code: 'NOT_FOUND', detail: `Couldn't find the file ${name}` } as const
+}
+
+/** That nobody has it can only be said when somebody was there to be asked. */
+function failure({ code, detail }: { code: string; detail: string }, directory: Directory): P2pError {
+  const known = knownPeers(directory.state())
+  if (code !== 'NOT_FOUND' || known.length === 0 || known.some(({ state }) => state !== 'failing')) {
+    return new P2pError(code as ErrorCode, detail)
+  }
+  const silent = known.every(({ reason }) => reason === 'timed-out')
+  return new P2pError(silent ? 'TIMEOUT' : 'NETWORK', `${detail}: none of the known peers answered`)
 }
 
 function badName(name: string): P2pError {

@@ -113,7 +113,7 @@ export function createPeer(given: PeerOptions): Peer {
   const directory = createDirectory({ hello: transport.hello, scheduler, stop$ })
   const query = createQuery({
     ask: transport.ask,
-    find: async (name, elsewhere) => (elsewhere ? undefined : await library.find(name)) ?? cache.find(name),
+    find: async (name, elsewhere) => (elsewhere ? undefined : ((await library.find(name)) ?? cache.find(name))),
     neighbours: () => askablePeers(directory.state()),
     report: (url, reason) => directory.send({ type: 'fail', url, reason }),
     newId: randomUUID,

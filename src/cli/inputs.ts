@@ -19,7 +19,8 @@ export interface PeerFlags {
 /** The peers of `--peer` and those of `--peers`. */
 export async function peersOf({ peer = [], peers }: PeerFlags): Promise<{ typed: string[]; listed: string[] }> {
   const typed = peer.map((url) => parsePeerUrl(url))
-  const listed = peers === undefined ? [] : parsePeersFile((await readSmall(peers, MAX_PEERS_FILE_BYTES)).text, peers)
+  const listed =
+    peers === undefined ? [] : parsePeersFile((await readSmall(peers, MAX_PEERS_FILE_BYTES, true)).text, peers)
   return { typed, listed }
 }
 
@@ -45,9 +46,13 @@ export async function readSecret(file: string): Promise<string> {
   return secret
 }
 
-async function readSmall(file: string, maxBytes: number): Promise<{ text: string; mode: number }> {
+async function readSmall(file: string, maxBytes: number, regular = false): Promise<{ text: string; mode: number }> {
   try {
-    const { mode } = await stat(file)
+    const about = await stat(file)
+    // A pipe that nobody writes to would be read for ever, and not even a signal ends that.
+    if (regular && !about.isFile() && !about.isDirectory())
+      throw new P2pError('USAGE', `${file} is not a regular file`, { advice: 'Name another file.' })
+    const { mode } = about
     const chunks: Buffer[] = []
     // `end` is inclusive: one byte more than allowed tells a file that is too long. Read as a stream, since
     // `--secret-file <(command)` is a pipe, whose size nobody knows.

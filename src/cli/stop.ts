@@ -1,5 +1,7 @@
 /** When to stop: the signals of a terminal or a service manager, or nobody reading any more. */
 import { type Observable, ReplaySubject } from 'rxjs'
+import { P2pError } from '../index.js'
+import { reportError } from './output.js'
 
 /** What every shell means by it. */
 const INTERRUPTED_EXIT_CODE = 130
@@ -30,7 +32,10 @@ export function watchStops(): Stops {
   process.on('SIGHUP', () => onSignal('asked'))
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     // As in `p2p-rx ls | head`: the reader has enough, and nothing went wrong.
-    if (error.code !== 'EPIPE') throw error
+    if (error.code !== 'EPIPE') {
+      const message = `Cannot write the output: ${error.message}`
+      process.exit(reportError(new P2pError('DISK', message, { cause: error })))
+    }
     if (reason === undefined) stop('nobody reads')
   })
   return {

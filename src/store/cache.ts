@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type FileHandle, mkdir, open, rmdir, unlink } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, rmdir, statfs, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { P2pError } from '../errors.js'
 import { PRIVATE_FOLDER } from '../streams/names.js'
@@ -29,8 +29,15 @@ export interface FolderCache extends Cache {
   readonly close: () => Promise<void>
 }
 
+/** An entry is offered this long: its source may have changed since, and would not tell. */
+const MAX_AGE_MS = 60_000
+
+/** How often the room on the disk is looked at while a file of unknown size arrives. */
+const CHECK_EVERY_BYTES = 64 * 1024 ** 2
+
 interface Entry extends Pick<Parameters<typeof createSource>[0], 'handle' | 'stat'> {
   readonly file: SharedFile
+  readonly untilMs: number
   /** Who holds the handle: the table, and each open source. */
   holders: number
 }
@@ -72,6 +79,10 @@ export function createCache({ dir, maxBytes = DEFAULT_MAX_BYTES }: CacheOptions)
   function touch(name: string): Entry | undefined {
     const entry = entries.get(name)
     if (entry === undefined) return undefined
+    if (entry.untilMs < performance.now()) {
+      drop(name).catch(() => undefined)
+      return undefined
+    }
     entries.delete(name)
     entries.set(name, entry)
     return entry
@@ -90,7 +101,9 @@ export function createCache({ dir, maxBytes = DEFAULT_MAX_BYTES }: CacheOptions)
     }
     stops.add(stop)
     let length = 0
+    let checkedAt = 0
     try {
+      await checkRoom(dir, name, expected?.size ?? 0)
       for await (const chunk of bytes) {
         if (closed) throw gone()
         length += chunk.length
@@ -100,6 +113,10 @@ export function createCache({ dir, maxBytes = DEFAULT_MAX_BYTES }: CacheOptions)
         }
         if (expected !== undefined && length > expected.size) {
           throw new P2pError('INTEGRITY', `${name} has more than the ${expected.size} bytes that were offered`)
+        }
+        if (length - checkedAt >= CHECK_EVERY_BYTES) {
+          checkedAt = length
+          await checkRoom(dir, name, length)
         }
         await makeRoom()
         await onDisk(name, gatherer.append(chunk))
@@ -112,7 +129,7 @@ export function createCache({ dir, maxBytes = DEFAULT_MAX_BYTES }: CacheOptions)
       await drop(name)
       await makeRoom()
       const file = { name, size: length, modifiedMs: Number(stat.mtimeMs), root }
-      entries.set(name, { file, handle, stat, holders: 1 })
+      entries.set(name, { file, untilMs: performance.now() + MAX_AGE_MS, handle, stat, holders: 1 })
       keptBytes += length
       return file
     } catch (error) {
@@ -176,6 +193,14 @@ export function createCache({ dir, maxBytes = DEFAULT_MAX_BYTES }: CacheOptions)
       if (basename(dirname(dir)) === PRIVATE_FOLDER) await rmdir(dirname(dir)).catch(() => undefined)
     }
   }
+}
+
+/** What is fetched for somebody else may take half of what is free on the disk, not more. */
+async function checkRoom(dir: string, name: string, sizeBytes: number): Promise<void> {
+  const { bavail, bsize, blocks } = await statfs(dir).catch(() => ({ bavail: 0, bsize: 0, blocks: 0 }))
+  // Some file systems do not tell.
+  if (blocks === 0 || sizeBytes <= (bavail * bsize) / 2) return
+  throw new P2pError('DISK', `There is no room to keep ${name} for somebody else`)
 }
 
 function gone(): P2pError {

@@ -27,26 +27,38 @@ export interface FolderDownloads extends Downloads {
 /** Gathers files in the private folder of a share, and puts the whole ones in their places, each in one step. */
 export function createDownloads({ dir, onPlaced }: DownloadsOptions): FolderDownloads {
   const running = new Set<Download>()
+  const beginning = new Set<Promise<Download>>()
+  let closed = false
+  const begin: Downloads['begin'] = async ({ name, size }, { overwrite }) => {
+    if (closed) throw new P2pError('CLOSED', 'The peer is closed')
+    const root = rootOf(dir)
+    await checkPlace(root, name, overwrite)
+    await checkRoom(root, name, size)
+    const { place, entry, handle } = await openTemporary(root, name)
+    const download = createDownload({
+      root,
+      name,
+      overwrite,
+      place,
+      entry,
+      handle,
+      onPlaced,
+      ended: () => running.delete(download)
+    })
+    running.add(download)
+    return download
+  }
   return {
-    async begin({ name, size }, { overwrite }) {
-      const root = rootOf(dir)
-      await checkPlace(root, name, overwrite)
-      await checkRoom(root, name, size)
-      const { place, entry, handle } = await openTemporary(root, name)
-      const download = createDownload({
-        root,
-        name,
-        overwrite,
-        place,
-        entry,
-        handle,
-        onPlaced,
-        ended: () => running.delete(download)
-      })
-      running.add(download)
-      return download
+    begin(offer, options) {
+      const begun = begin(offer, options)
+      beginning.add(begun)
+      const over = () => void beginning.delete(begun)
+      begun.then(over, over)
+      return begun
     },
     async close() {
+      closed = true
+      await Promise.allSettled(beginning)
       await Promise.all([...running].map((download) => download.abandon()))
     }
   }

@@ -36,7 +36,7 @@ export function createHashing({ root, isKnown, onRoot }: HashingInit) {
     for (let name = next(); name !== undefined; name = next()) await hashFile(name)
   }
 
-  async function hashFile(name: string): Promise<void> {
+  async function hashFile(name: string, yields = true): Promise<void> {
     if (inHand.has(name)) return
     inHand.add(name)
     try {
@@ -52,7 +52,8 @@ export function createHashing({ root, isKnown, onRoot }: HashingInit) {
           hasher.update(buffer.subarray(0, bytesRead))
           position += bytesRead
           // Who was asked for overtakes even a file of many gigabytes that is half done.
-          for (let urgent = take(wanted); urgent !== undefined; urgent = take(wanted)) await hashFile(urgent)
+          // One after the other: each that was put off would hold a descriptor.
+          while (yields && wanted.size > 0 && !closed) await hashFile(take(wanted) ?? '', false)
           if (closed) return
         }
         if (identityOf(await handle.stat({ bigint: true })) === identity) onRoot(name, identity, hasher.digest())

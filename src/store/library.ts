@@ -180,6 +180,7 @@ export function createLibrary({ dir, onProblem = () => undefined }: LibraryOptio
     await opened.handle.close()
     // Somebody may have put another one there since.
     if (Number(opened.stat.size) !== known.size) return
+    recent.drop(name)
     remember(identityOf(opened.stat), known.root)
     enlist(name, opened.stat)
   }

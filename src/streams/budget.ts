@@ -9,25 +9,33 @@ const MAX_OPEN_CALLS = 64
 export type Budget = <T>(work$: Observable<T>) => Observable<T>
 
 /**
- * A budget over p-limit. Who unsubscribes while waiting gives its place up: its turn then passes at once.
- * The waiting list is bounded by its users: running queries times their concurrency.
+ * A budget over p-limit, whose list of those who wait is bounded by its users: running queries times their neighbours.
+ * p-limit cannot take a place in its queue back, so a place there is nobody's own: it serves whoever has waited longest,
+ * and one that was left behind is used by the next who comes.
  */
 export function createBudget(size = MAX_OPEN_CALLS): Budget {
   const limit = pLimit(size)
+  const waiting = new Set<(over: () => void) => void>()
+
+  const serve = () =>
+    new Promise<void>((over) => {
+      const [next] = waiting
+      if (next === undefined) {
+        over()
+        return
+      }
+      waiting.delete(next)
+      next(over)
+    })
+
   return <T>(work$: Observable<T>) =>
     new Observable<T>((subscriber) => {
-      const turn = limit(
-        () =>
-          new Promise<void>((over) => {
-            if (subscriber.closed) {
-              over()
-              return
-            }
-            subscriber.add(over)
-            work$.subscribe(subscriber)
-          })
-      )
-      // The work's own errors go to the subscriber; the turn itself cannot fail.
-      turn.catch((error: unknown) => subscriber.error(error))
+      const enter = (over: () => void) => {
+        subscriber.add(over)
+        work$.subscribe(subscriber)
+      }
+      waiting.add(enter)
+      subscriber.add(() => waiting.delete(enter))
+      if (limit.pendingCount < waiting.size) void limit(serve)
     })
 }

@@ -43,6 +43,8 @@ interface Entry {
   /** A user named it: never dropped to make room. */
   readonly told: boolean
   readonly phase: 'waiting' | 'greeting' | 'settled'
+  /** Somebody named it during this pause, and it was tried at once; once a pause is enough. */
+  readonly nudged: boolean
   /** Counts the pauses begun, so that the end of an outdated one is ignored. */
   readonly pauses: number
 }
@@ -75,14 +77,16 @@ export function step(state: DirectoryState, command: DirectoryCommand): Director
       // Whoever names itself is alive, and a user who names a failing peer wants it tried now.
       if (entry !== undefined) {
         const told = entry.told || command.told
-        const again = entry.peer.state === 'failing' && entry.phase === 'settled'
+        const resting = entry.peer.state === 'failing' && entry.phase === 'settled'
+        const again = resting && (command.told || !entry.nudged)
         if (!again && told === entry.told) return { state }
-        return startGreetings(with_(state, key, { ...entry, told, phase: again ? 'waiting' : entry.phase }))
+        const nudged = entry.nudged || (again && !command.told)
+        return startGreetings(with_(state, key, { ...entry, told, nudged, phase: again ? 'waiting' : entry.phase }))
       }
       const roomy = state.size < MAX_KNOWN_PEERS ? state : makeRoom(state)
       if (roomy === undefined) return { state }
       const peer: KnownPeer = { url: command.url, state: 'new', failures: 0 }
-      return startGreetings(with_(roomy, key, { peer, told: command.told, phase: 'waiting', pauses: 0 }))
+      return startGreetings(with_(roomy, key, { peer, told: command.told, phase: 'waiting', nudged: false, pauses: 0 }))
     }
     case 'fail': {
       const key = peerKey(command.url)
@@ -106,14 +110,14 @@ export function step(state: DirectoryState, command: DirectoryCommand): Director
       }
       const { dialect, roundTripMs } = greeting
       const peer: KnownPeer = { url: entry.peer.url, state: 'up', dialect, roundTripMs, failures: 0 }
-      const turn = startGreetings(with_(state, command.key, { ...entry, peer, phase: 'settled' }))
+      const turn = startGreetings(with_(state, command.key, { ...entry, peer, phase: 'settled', nudged: false }))
       return entry.peer.state === 'up' ? turn : { ...turn, events: [{ type: 'peer-joined', url: peer.url }] }
     }
     case 'pause-over': {
       const entry = state.get(command.key)
       if (entry?.phase !== 'settled' || entry.pauses !== command.pauses || entry.peer.state !== 'failing')
         return { state }
-      return startGreetings(with_(state, command.key, { ...entry, phase: 'waiting' }))
+      return startGreetings(with_(state, command.key, { ...entry, phase: 'waiting', nudged: false }))
     }
   }
 }

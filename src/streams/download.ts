@@ -14,9 +14,10 @@ import {
   from,
   ignoreElements,
   map,
-  type Observable,
+  Observable,
   of,
   type SchedulerLike,
+  takeWhile,
   throttleTime
 } from 'rxjs'
 import type { Download, Downloads, Offer, PeerUrl, ReadOutcome, ReadRequest } from './ports.js'
@@ -46,14 +47,25 @@ export interface DownloadInit {
 
 /** Ends with `done` or `failed`, never with an error. Unsubscribing closes the connection and lets go of the file. */
 export function download({ offer, overwrite, read, downloads, scheduler }: DownloadInit): Observable<DownloadStep> {
-  return defer(() => downloads.begin(offer, { overwrite })).pipe(
+  // Whoever leaves while the place is being made leaves nobody to let go of it.
+  const place$ = new Observable<Download>((subscriber) => {
+    downloads.begin(offer, { overwrite }).then(
+      (place) => {
+        if (subscriber.closed) place.abandon().catch(() => undefined)
+        subscriber.next(place)
+        subscriber.complete()
+      },
+      (error: unknown) => subscriber.error(error)
+    )
+  })
+  return place$.pipe(
     concatMap((place) =>
       concat(
         of<DownloadStep>({ type: 'started', size: offer.size }),
         bring({ offer, place, read, scheduler }),
         // Waited for, so that nothing is left to do once it is said that all is done.
         defer(() => place.abandon()).pipe(ignoreElements())
-      ).pipe(finalize(() => void place.abandon()))
+      ).pipe(finalize(() => void place.abandon().catch(() => undefined)))
     ),
     catchError((error: unknown) => of(failed(error)))
   )
@@ -86,13 +98,16 @@ function bring({ offer, place, read, scheduler }: Bringing): Observable<Download
     }).pipe(
       concatMap(({ start, etag }) =>
         read(holder, { name: offer.name, start, ...(etag === undefined ? {} : { etag }) }).pipe(
-          concatMap((outcome) => take(holder, start, outcome))
+          // A body that is not read to its end does not end by itself: the end of our step ends the read.
+          concatMap((outcome) => concat(take(holder, start, outcome), of(undefined))),
+          takeWhile((step) => step !== undefined)
         )
       ),
       catchError((error: unknown) => {
-        lastFailure = failed(error, 'UNFINISHED')
+        const { code, detail } = failed(error, 'UNFINISHED')
+        lastFailure = { type: 'failed', code, detail: `${holder} broke off while it sent ${offer.name}: ${detail}` }
         // The disk will not be better with another holder.
-        return codeOf(error) === 'DISK' ? of(lastFailure) : EMPTY
+        return code === 'DISK' ? of(failed(error)) : EMPTY
       })
     )
 

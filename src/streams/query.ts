@@ -114,7 +114,9 @@ export function step(state: QueryState, command: QueryCommand): QueryTurn {
       if (history.length >= MAX_HISTORY_LENGTH || round) return settle(state, command.key, MISSED)
       // Rule 5. A second copy is of use only where it may go further than the first.
       const before = lookUp(state.seen, id)
-      if (before?.offer !== undefined) return settle(state, command.key, { type: 'offered', offer: before.offer })
+      // Ids come from others, who may have used this one for another name.
+      if (before?.offer?.name === question.name)
+        return settle(state, command.key, { type: 'offered', offer: before.offer })
       if (before !== undefined && before.historyLength <= history.length) return settle(state, command.key, MISSED)
       const seen = remember(state.seen, id, { key: command.key, historyLength: history.length })
       return { state: { ...state, seen }, jobs: [{ type: 'broadcast', key: command.key, history, ...query }] }
@@ -211,6 +213,7 @@ export function createQuery(init: QueryInit): Query {
   const { ask, find, neighbours, report, newId, concurrency = DEFAULT_CONCURRENCY, scheduler, stop$ } = init
   const withdrawn$ = new Subject<number>()
   let lastKey = 0
+  let stopped = false
 
   const actor = createActor<QueryCommand, QueryState, QueryEvent, QueryJob>({ initial: INITIAL, step, stop$, run })
 
@@ -267,6 +270,7 @@ export function createQuery(init: QueryInit): Query {
       if (event.outcome.type !== 'answering') caller?.complete()
     },
     complete() {
+      stopped = true
       for (const caller of [...callers.values()]) caller.complete()
     }
   })
@@ -275,6 +279,11 @@ export function createQuery(init: QueryInit): Query {
     event$: actor.event$.pipe(filter((event): event is Happening => event.type !== 'outcome')),
     ask: (asked) =>
       new Observable<Outcome>((caller) => {
+        // After the end nobody is left to answer.
+        if (stopped) {
+          caller.complete()
+          return
+        }
         const key = ++lastKey
         callers.set(key, caller)
         caller.add(() => {

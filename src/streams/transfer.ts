@@ -4,18 +4,7 @@
  * Owns the list of files on their way. A few run at once, the others wait their turn in a list that is bounded,
  * and one name is fetched once at a time.
  */
-import {
-  catchError,
-  concatMap,
-  filter,
-  map,
-  Observable,
-  of,
-  type SchedulerLike,
-  Subject,
-  takeUntil,
-  takeWhile
-} from 'rxjs'
+import { catchError, concatMap, filter, map, Observable, of, type SchedulerLike, takeUntil, takeWhile } from 'rxjs'
 import { createActor, type Turn } from './actor.js'
 import { type DownloadStep, download, failed } from './download.js'
 import type { Happening } from './events.js'
@@ -130,7 +119,6 @@ export interface Transfer {
 }
 
 export function createTransfer({ locate, read, downloads, scheduler, stop$ }: TransferInit): Transfer {
-  const withdrawn$ = new Subject<number>()
   let lastKey = 0
   const actor = createActor<TransferCommand, TransferState, TransferEvent, TransferJob>({
     initial: { running: new Map(), waiting: new Map() },
@@ -139,7 +127,7 @@ export function createTransfer({ locate, read, downloads, scheduler, stop$ }: Tr
     run: (job) =>
       new Observable((subscriber) => {
         transfer(job)
-          .pipe(takeUntil(withdrawn$.pipe(filter((key) => key === job.key))))
+          .pipe(takeUntil(actor.state$.pipe(filter(({ running }) => !running.has(job.key)))))
           .subscribe({
             next: (command) => subscriber.next(command),
             complete() {
@@ -178,10 +166,7 @@ export function createTransfer({ locate, read, downloads, scheduler, stop$ }: Tr
           )
           .subscribe(subscriber)
         actor.send({ type: 'fetch', key, name, overwrite })
-        return () => {
-          withdrawn$.next(key)
-          actor.send({ type: 'withdraw', key })
-        }
+        return () => actor.send({ type: 'withdraw', key })
       })
   }
 }

@@ -125,10 +125,11 @@ test('every illegal name is refused, and every legal one that XML can carry goes
   const one = await start()
   for (const name of legal) await writeFile(join(one.dir, name), `content of ${name}`)
   const other = await start({}, { peers: [one.url] })
-  await lastValueFrom(from(legal).pipe(mergeMap((name) => other.peer.fetch(name), 4)))
+  // Some stand in the list twice.
+  await lastValueFrom(from(new Set(legal)).pipe(mergeMap((name) => other.peer.fetch(name), 4)))
 
   expect(legal).toHaveLength(397)
-  expect((await readdir(other.dir)).sort()).toEqual([...legal].sort())
+  expect((await readdir(other.dir)).sort()).toEqual([...new Set(legal)].sort())
   for (const name of legal) expect(await readFile(join(other.dir, name), 'utf8')).toBe(`content of ${name}`)
 
   const refused = await queryAll(

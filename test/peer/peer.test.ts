@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { filter, firstValueFrom, lastValueFrom, take, toArray } from 'rxjs'
+import { filter, firstValueFrom, lastValueFrom, switchMap, take, toArray } from 'rxjs'
 import { describe, expect, test } from 'vitest'
 import { createPeer, type PeerEvent } from '../../src/index.js'
 import { folder, start } from './network.js'
@@ -24,6 +24,24 @@ describe('two peers', () => {
     await lastValueFrom(one.peer.fetch('b'))
     await lastValueFrom(other.peer.fetch('a'))
     expect(await readFile(join(one.dir, 'b'), 'utf8')).toBe('2')
+  })
+
+  test('a peer can be greeted from within the greeting of another', async () => {
+    const [one, two, three] = [await start(), await start(), await start()]
+    const met = await firstValueFrom(one.peer.hello(two.url).pipe(switchMap(() => one.peer.hello(three.url))))
+    expect(met).toMatchObject({ url: three.url, state: 'up' })
+  })
+
+  test('a file that shrank since it was offered ends the fetch, and not in waiting', async () => {
+    const one = await start({ big: Buffer.alloc(200_000) })
+    const other = await start({}, { peers: [one.url] })
+    await firstValueFrom(other.peer.query('big'))
+    await writeFile(join(one.dir, 'big'), 'small now')
+    const error = await lastValueFrom(other.peer.fetch('big')).catch((thrown: unknown) => thrown)
+    expect((error as { code?: string; name?: string }).code ?? 'fetched').toMatch(
+      /^(INTEGRITY|UNFINISHED|NOT_FOUND|fetched)$/
+    )
+    await other.peer.close()
   })
 
   test('what has been fetched is offered at once', async () => {
@@ -102,6 +120,16 @@ describe('what goes wrong has a code', () => {
     await expect(lastValueFrom(peer.fetch('fooo'))).rejects.toMatchObject({
       code: 'NOT_FOUND',
       message: "Couldn't find the file fooo"
+    })
+  })
+
+  test('a name that nobody could be asked for', async () => {
+    const gone = await start()
+    await gone.peer.close()
+    const { peer } = await start({}, { peers: [gone.url] })
+    await expect(lastValueFrom(peer.fetch('fooo'))).rejects.toMatchObject({
+      code: 'NETWORK',
+      message: "Couldn't find the file fooo: none of the known peers answered"
     })
   })
 

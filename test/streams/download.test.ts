@@ -1,4 +1,4 @@
-import { asyncScheduler, from, lastValueFrom, NEVER, type Observable, of, toArray } from 'rxjs'
+import { asyncScheduler, concat, from, lastValueFrom, NEVER, type Observable, of, toArray } from 'rxjs'
 import { describe, expect, test } from 'vitest'
 import { type DownloadStep, download } from '../../src/streams/download.js'
 import type { Download, Downloads, Offer, ReadOutcome, ReadRequest } from '../../src/streams/ports.js'
@@ -121,6 +121,40 @@ describe('a download', () => {
     const steps = await run({ A: sending(`${CONTENT}!`), B: sending(CONTENT) })
     expect(steps).toContainEqual({ type: 'rejected', holder: 'A' })
     expect(steps.at(-1)).toEqual(DONE)
+  })
+
+  test('a body that is not read, because it has not the size that was offered, does not keep the download waiting', async () => {
+    const open: Holder = (request) => concat(sending(`${CONTENT}!`)(request), NEVER)
+    const steps = await run({ A: open, B: sending(CONTENT) })
+    expect(steps).toContainEqual({ type: 'rejected', holder: 'A' })
+    expect(steps.at(-1)).toEqual(DONE)
+  })
+
+  test('who leaves while the place is being made leaves no place behind', async () => {
+    const log: string[] = []
+    const downloads = createPlace(log)
+    let made: () => void
+    const abandoned = new Promise<void>((resolve) => (made = resolve))
+    download({
+      offer: { name: 'x', size: SIZE, holders: ['A'] },
+      overwrite: false,
+      read: () => NEVER,
+      downloads: {
+        begin: async (...args) => {
+          const place = await downloads.begin(...args)
+          return Object.assign(Object.create(place) as Download, {
+            abandon: () => {
+              made()
+              return Promise.resolve()
+            }
+          })
+        }
+      },
+      scheduler: asyncScheduler
+    })
+      .subscribe()
+      .unsubscribe()
+    await abandoned
   })
 
   test.each([

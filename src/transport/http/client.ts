@@ -132,19 +132,29 @@ function failureOf(error: NodeJS.ErrnoException, reused: boolean): CallFailed {
 
 /**
  * The body of an answer. While the reader is busy with a piece no clock runs, so a slow disk of ours
- * is never taken for a slow neighbour. Throws {@link CallFailed}; leaving the loop closes the connection.
+ * is never taken for a slow neighbour. `leastBytes` have to come within each `idleTimeoutMs`: for content more than one,
+ * or a neighbour could hold us for years. Throws {@link CallFailed}; leaving the loop closes the connection.
  */
-export async function* bodyOf(response: IncomingMessage, idleTimeoutMs: number): AsyncGenerator<Buffer, void> {
+export async function* bodyOf(
+  response: IncomingMessage,
+  idleTimeoutMs: number,
+  leastBytes = 1
+): AsyncGenerator<Buffer, void> {
   let waiting = true
+  let bytes = 0
   // One timer for the whole body: a new one for each piece would cost more than reading it.
   const timer = setTimeout(() => {
-    if (waiting) response.destroy(new CallFailed('timed-out', `no byte for ${idleTimeoutMs} ms`))
+    if (waiting) response.destroy(new CallFailed('timed-out', `too slow: ${bytes} bytes in ${idleTimeoutMs} ms`))
+    else timer.refresh()
   }, idleTimeoutMs)
   try {
     for await (const chunk of response as AsyncIterable<Buffer>) {
       waiting = false
+      bytes += chunk.length
       yield chunk
       waiting = true
+      if (bytes < leastBytes) continue
+      bytes = 0
       timer.refresh()
     }
   } catch (error) {

@@ -73,3 +73,5 @@ export const MAX_DATA_SOCKETS_PER_PEER = 16
 export const MAX_SOCKETS = 256
 /** Idle ones among them, per neighbour. */
 export const MAX_FREE_SOCKETS_PER_PEER = 4
+/** Content has to come at this pace at least, per `idleTimeoutMs`: 1.6 KB/s, slower than any line worth waiting for. */
+export const LEAST_CONTENT_BYTES = 16_384

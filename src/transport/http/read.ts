@@ -3,7 +3,7 @@ import type { Agent, IncomingMessage } from 'node:http'
 import type { PeerUrl, ReadOutcome, ReadRequest } from '../../streams/ports.js'
 import { bodyOf, CallFailed, exchange } from './client.js'
 import { filePath } from './files.js'
-import type { HttpLimits } from './limits.js'
+import { type HttpLimits, LEAST_CONTENT_BYTES } from './limits.js'
 import { readContentRange } from './range.js'
 
 type Body = Extract<ReadOutcome, { type: 'body' }>
@@ -65,7 +65,7 @@ function outcomeOf(response: IncomingMessage, request: ReadRequest, limits: Http
   const range = statusCode === 206 ? readContentRange(headers['content-range']) : { start: 0, end: whole, size: whole }
   if (range === undefined || !Number.isSafeInteger(whole)) throw new CallFailed('nonsense', 'the answer has no length')
   if (statusCode === 206 && range.start !== request.start) throw new CallFailed('nonsense', 'not the range asked for')
-  const bytes = exactly(bodyOf(response, limits.idleTimeoutMs), range.end - range.start)
+  const bytes = exactly(bodyOf(response, limits.idleTimeoutMs, LEAST_CONTENT_BYTES), range.end - range.start)
   return { type: 'body', size: range.size, start: range.start, etag, bytes }
 }
 

@@ -32,6 +32,10 @@ import { openRead } from './read.js'
 const HELLO_DEADLINE_MS = 5_000
 /** To one page of a list. */
 const LIST_DEADLINE_MS = 10_000
+/** From the first sign of an answer to its end: a neighbour that brings a large file first takes its time, but not for ever. */
+const MAX_ANSWERING_MS = 600_000
+/** Part of its time a question must still have when its turn comes: with less, silence is no fault of the neighbour's. */
+const FAIR_PART = 0.5
 /** Neighbours whose dialect is remembered, a few times the peers one knows; the one learnt first goes first. */
 const MAX_LEARNT = 1_024
 
@@ -108,7 +112,7 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
         ? greeting(peer).pipe(switchMap((met) => (met.type === 'failed' ? of<T | Failed>(met) : work$(met.dialect))))
         : work$(known)
     return spoken$.pipe(
-      timeout({ first: leftMs, with: () => of(TIMED_OUT) }),
+      timeout({ first: leftMs, each: MAX_ANSWERING_MS, with: () => of(TIMED_OUT) }),
       tap((outcome) => {
         if (isFailure(outcome) && outcome !== NO_LISTS) learnt.delete(peer)
       })
@@ -153,12 +157,22 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
         const expiresAtMs = performance.now() + question.deadlineMs
         const leftMs = () => expiresAtMs - performance.now()
         // Taken now: the asker may change its lists while this waits for a place.
+        let late: Outcome = MISSED
         const copy = { ...question, history: [...question.history], asking: [...question.asking] }
         return budget(
           defer(() => {
             // Waiting for a place has used up the time: no fault of the neighbour's.
-            if (leftMs() <= 0) return of(MISSED)
+            if (leftMs() <= question.deadlineMs * FAIR_PART) return of(MISSED)
+            late = TIMED_OUT
             return speaking<Outcome>(peer, leftMs(), (dialect) => askIn(peer, dialect, copy, leftMs))
+          })
+        ).pipe(
+          timeout({
+            first: question.deadlineMs,
+            with: () => {
+              if (late === TIMED_OUT) learnt.delete(peer)
+              return of(late)
+            }
           })
         )
       }),

@@ -1,9 +1,11 @@
 /** What the two programs of the book have in common: `hello`, `query` and `fetch`, served and asked. */
 import * as v from 'valibot'
+import { P2pError } from '../../errors.js'
 import type { Cache, Inbound, Outcome, PeerUrl, Question, Source } from '../../streams/ports.js'
 import { peerKey } from '../../streams/urls.js'
 import type { Answer } from '../http/answer.js'
 import { bodyOf, CallFailed } from '../http/client.js'
+import { LEAST_CONTENT_BYTES } from '../http/limits.js'
 import { type Line, post } from './call.js'
 import { readAnswer } from './content-in.js'
 import { contentAtOnce, contentForm, contentResponse, formFor } from './content-out.js'
@@ -104,6 +106,10 @@ async function sendContent(
   relayed: boolean,
   answer: Answer
 ): Promise<XmlRpcValue | typeof SENT> {
+  let gone = false
+  const watching = answer.gone$.subscribe(() => {
+    gone = true
+  })
   try {
     if (source.bytes !== undefined) {
       answer.end(contentAtOnce(source.bytes, wording.dialect, relayed))
@@ -111,13 +117,22 @@ async function sendContent(
     }
     // The form depends on every byte, so a large file is read twice; the caller is told to wait.
     answer.begin()
-    const form = await contentForm(source.read()).catch(() => undefined)
+    const form = await contentForm(unless(() => gone, source.read())).catch(() => undefined)
     // It changed under us, but nothing of it has been sent yet.
     if (form === undefined) return wording.missed()
     await answer.stream(contentResponse(source.read(), formFor(form, relayed), wording.dialect))
     return SENT
   } finally {
+    watching.unsubscribe()
     await source.close()
+  }
+}
+
+/** The same bytes, as long as somebody wants them: a file of gigabytes is not read for a caller who has left. */
+async function* unless(gone: () => boolean, bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of bytes) {
+    if (gone()) throw new P2pError('CLOSED', 'The caller has gone.')
+    yield chunk
   }
 }
 
@@ -132,7 +147,7 @@ export async function askForeign(
   const response = await post(line, 'query', [name, history])
   let answer: Awaited<ReturnType<typeof readAnswer>>
   try {
-    answer = await readAnswer(bodyOf(response, line.limits.idleTimeoutMs), dialect)
+    answer = await readAnswer(bodyOf(response, line.limits.idleTimeoutMs, LEAST_CONTENT_BYTES), dialect)
     if (answer.type === 'content') {
       emit({ type: 'answering' })
       const { size, root } = await cache.keep(name, answer.bytes)
