@@ -8,7 +8,13 @@ export { type PeerOptions, parsePeerUrl } from './options.js'
 export { createPeer, type Peer } from './peer.js'
 export type { KnownPeer } from './streams/directory.js'
 export type { PeerEvent } from './streams/events.js'
-export type { Dialect, FailureReason, Offer, PeerUrl, SharedFile } from './streams/ports.js'
+export type { Clock, Dialect, FailureReason, Offer, PeerUrl, SharedFile } from './streams/ports.js'
 export type { Progress } from './streams/transfer.js'
 export { createVirtualClock, type VirtualClock } from './transport/memory/clock.js'
-export { createMemoryNetwork, type MemoryNetwork, type MemoryNetworkOptions } from './transport/memory/network.js'
+export {
+  type CallKind,
+  createMemoryNetwork,
+  type MemoryCall,
+  type MemoryNetwork,
+  type MemoryNetworkOptions
+} from './transport/memory/network.js'

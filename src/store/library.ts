@@ -163,8 +163,8 @@ export function createLibrary({ dir, onProblem = () => undefined }: LibraryOptio
   }
 
   async function open(name: string): Promise<Source> {
-    // Says what is wrong with a bad name.
-    locate('', name)
+    // Says what is wrong with a bad name; one that was seen is none.
+    if (recent.get(name) === undefined) locate('', name)
     const file = await look(name)
     if (file?.bytes !== undefined) return sourceOf(file, file.bytes, roots.get(file.identity))
     const opened = file === undefined ? undefined : await openWhole(name)

@@ -58,7 +58,7 @@ export type QueryCommand =
   /** From a caller who no longer wants to know. */
   | { readonly type: 'withdraw'; readonly key: number }
   /** From the look-up job. */
-  | { readonly type: 'looked-up'; readonly key: number; readonly file: SharedFile | undefined }
+  | { readonly type: 'looked-up'; readonly key: number; readonly query: Running; readonly file: SharedFile | undefined }
   /** From the broadcast job. */
   | { readonly type: 'heard'; readonly key: number; readonly heard: Heard }
   | { readonly type: 'all-heard'; readonly key: number }
@@ -71,7 +71,7 @@ export interface QueryState {
 type QueryEvent = Happening | { readonly type: 'outcome'; readonly key: number; readonly outcome: Outcome }
 
 type QueryJob =
-  | { readonly type: 'look-up'; readonly key: number; readonly name: string; readonly elsewhere: boolean }
+  | { readonly type: 'look-up'; readonly key: number; readonly query: Running }
   | ({ readonly type: 'broadcast'; readonly key: number; readonly history: readonly PeerUrl[] } & Running)
   | { readonly type: 'report'; readonly url: PeerUrl; readonly reason: FailureReason }
 
@@ -85,41 +85,39 @@ export function step(state: QueryState, command: QueryCommand): QueryTurn {
     case 'ask': {
       const { key, id, question, as, own, elsewhere = false, nowMs } = command
       const { name, history } = question
-      const from_ = history.at(-1)
-      const received: Happening = { type: 'query-received', name, id, ...(from_ === undefined ? {} : { from: from_ }) }
+      const caller = history.at(-1)
+      const received: Happening = {
+        type: 'query-received',
+        name,
+        id,
+        ...(caller === undefined ? {} : { from: caller })
+      }
       // Rule 1. A direct caller may hear that it is denied; a neighbour that relays would drop us for it (W11).
       if (!isPlainName(name)) return { state, events: [received, outcome(key, refusal(history))] }
       if (state.running.size >= MAX_RUNNING_QUERIES) return { state, events: [received, outcome(key, MISSED)] }
-      const running = new Map(state.running).set(key, {
-        question,
-        as,
-        own,
-        id,
-        expiresAtMs: nowMs + question.deadlineMs
-      })
-      return { state: { ...state, running }, events: [received], jobs: [{ type: 'look-up', key, name, elsewhere }] }
+      const query: Running = { question, as, own, elsewhere, id, expiresAtMs: nowMs + question.deadlineMs }
+      return { state, events: [received], jobs: [{ type: 'look-up', key, query }] }
     }
     case 'looked-up': {
-      const query = state.running.get(command.key)
-      if (query === undefined) return { state }
+      const { key, query, file } = command
       const { question, as, own, id } = query
-      const { file } = command
+      const answered = (what: Outcome): QueryTurn => ({ state, events: told(key, query, what) })
       // Rule 2. A local file answers at once, whatever the length of the history.
-      if (file !== undefined) return settle(state, command.key, offered(file, as))
+      if (file !== undefined) return answered(offered(file, as))
       // Harmless here, but a sloppier neighbour might read it as a way out of its share.
-      if (!own && isSuspectName(question.name)) return settle(state, command.key, refusal(question.history))
+      if (!own && isSuspectName(question.name)) return answered(refusal(question.history))
       // Rule 3, and the end of loops: whoever finds itself in the history does not ask again.
       const history = as === '' ? question.history : [...question.history, as]
       const round = as !== '' && peerKeys(question.history).has(peerKey(as) ?? as)
-      if (history.length >= MAX_HISTORY_LENGTH || round) return settle(state, command.key, MISSED)
+      if (history.length >= MAX_HISTORY_LENGTH || round) return answered(MISSED)
       // Rule 5. A second copy is of use only where it may go further than the first.
       const before = lookUp(state.seen, id)
       // Ids come from others, who may have used this one for another name.
-      if (before?.offer?.name === question.name)
-        return settle(state, command.key, { type: 'offered', offer: before.offer })
-      if (before !== undefined && before.historyLength <= history.length) return settle(state, command.key, MISSED)
-      const seen = remember(state.seen, id, { key: command.key, historyLength: history.length })
-      return { state: { ...state, seen }, jobs: [{ type: 'broadcast', key: command.key, history, ...query }] }
+      if (before?.offer?.name === question.name) return answered({ type: 'offered', offer: before.offer })
+      if (before !== undefined && before.historyLength <= history.length) return answered(MISSED)
+      const seen = remember(state.seen, id, { key, historyLength: history.length })
+      const running = new Map(state.running).set(key, query)
+      return { state: { running, seen }, jobs: [{ type: 'broadcast', key, history, ...query }] }
     }
     case 'heard': {
       const query = state.running.get(command.key)
@@ -166,22 +164,23 @@ function outcome(key: number, what: Outcome): QueryEvent {
   return { type: 'outcome', key, outcome: what }
 }
 
-/** Ends a query: tells the caller, and keeps an offer for copies that come later. */
+/** Ends a query that was passed on: tells the caller, and keeps an offer for copies that come later. */
 function settle(state: QueryState, key: number, what: Outcome): QueryTurn {
   const query = state.running.get(key)
   if (query === undefined) return { state }
-  const { id, question } = query
-  const running = withoutKey(state.running, key)
-  if (what.type !== 'offered') {
-    return {
-      state: { ...state, running },
-      events: [outcome(key, what), { type: 'query-missed', name: question.name, id }]
-    }
-  }
-  const entry = lookUp(state.seen, id)
-  const seen = entry === undefined ? state.seen : remember(state.seen, id, { ...entry, offer: what.offer })
-  const told: Happening = { type: 'query-answered', name: question.name, id, holders: what.offer.holders }
-  return { state: { running, seen }, events: [outcome(key, what), told] }
+  const entry = lookUp(state.seen, query.id)
+  const found = entry !== undefined && what.type === 'offered'
+  const seen = found ? remember(state.seen, query.id, { ...entry, offer: what.offer }) : state.seen
+  return { state: { running: withoutKey(state.running, key), seen }, events: told(key, query, what) }
+}
+
+/** What the caller, and whoever listens, hear of the end of a query. */
+function told(key: number, { question: { name }, id }: Running, what: Outcome): readonly QueryEvent[] {
+  const end: Happening =
+    what.type === 'offered'
+      ? { type: 'query-answered', name, id, holders: what.offer.holders }
+      : { type: 'query-missed', name, id }
+  return [outcome(key, what), end]
 }
 
 function withoutKey<V>(map_: ReadonlyMap<number, V>, key: number): ReadonlyMap<number, V> {
@@ -212,6 +211,7 @@ export interface Query {
 export function createQuery(init: QueryInit): Query {
   const { ask, find, neighbours, report, newId, concurrency = DEFAULT_CONCURRENCY, scheduler, stop$ } = init
   const withdrawn$ = new Subject<number>()
+  const callers = new Map<number, Subscriber<Outcome>>()
   let lastKey = 0
   let stopped = false
 
@@ -220,10 +220,12 @@ export function createQuery(init: QueryInit): Query {
   function run(job: QueryJob): Observable<QueryCommand> {
     switch (job.type) {
       case 'look-up':
-        return from(find(job.name, job.elsewhere)).pipe(
+        return from(find(job.query.question.name, job.query.elsewhere ?? false)).pipe(
           // A disk that fails now is no holder now.
           catchError(() => of(undefined)),
-          map((file) => ({ type: 'looked-up', key: job.key, file }))
+          // Who is gone by then is not asked for.
+          filter(() => callers.has(job.key)),
+          map((file) => ({ type: 'looked-up', key: job.key, query: job.query, file }))
         )
       case 'broadcast':
         return broadcastJob(job)
@@ -261,7 +263,6 @@ export function createQuery(init: QueryInit): Query {
     })
   }
 
-  const callers = new Map<number, Subscriber<Outcome>>()
   actor.event$.subscribe({
     next(event) {
       if (event.type !== 'outcome') return

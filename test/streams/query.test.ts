@@ -21,10 +21,18 @@ function question(given: Partial<Question> = {}): Question {
   return { name: 'x', history: [], asking: [], deadlineMs: 5_000, ...given }
 }
 
+/** What the disk said, without the query that the job carries along. */
+type Fed = QueryCommand | { readonly type: 'looked-up'; readonly key: number; readonly file: SharedFile | undefined }
+
 /** Feeds commands, and gathers what leaves. */
-function after(commands: readonly QueryCommand[], state: QueryState = INITIAL) {
-  const turns = []
-  for (const command of commands) {
+function after(commands: readonly Fed[], state: QueryState = INITIAL) {
+  const turns: ReturnType<typeof step>[] = []
+  for (const fed of commands) {
+    const job = turns
+      .flatMap(({ jobs = [] }) => jobs)
+      .findLast(({ type, ...rest }) => type === 'look-up' && 'key' in rest && rest.key === (fed as { key: number }).key)
+    if (fed.type === 'looked-up' && job?.type !== 'look-up') continue
+    const command = fed.type === 'looked-up' ? { ...fed, query: (job as typeof job & { type: 'look-up' }).query } : fed
     const turn = step(state, command)
     turns.push(turn)
     state = turn.state
@@ -37,8 +45,8 @@ function after(commands: readonly QueryCommand[], state: QueryState = INITIAL) {
 const ask = (key: number, given: Partial<Question> = {}, own = false, id = 'id'): QueryCommand => {
   return { type: 'ask', key, id, nowMs: 0, question: question(given), as: US, own }
 }
-const found = (key: number): QueryCommand => ({ type: 'looked-up', key, file })
-const notHere = (key: number): QueryCommand => ({ type: 'looked-up', key, file: undefined })
+const found = (key: number): Fed => ({ type: 'looked-up', key, file })
+const notHere = (key: number): Fed => ({ type: 'looked-up', key, file: undefined })
 
 describe('the rules of a query', () => {
   test.each(['../x', '/x', 'a/../x', '', '.', 'a//b', 'x\0', '.p2p-rx/cache/x'])(
@@ -143,7 +151,10 @@ describe('the rules of a query', () => {
   })
 
   test('too many queries at once are missed, not refused', () => {
-    const commands = Array.from({ length: MAX_RUNNING_QUERIES + 1 }, (_, index) => ask(index, {}, false, `${index}`))
+    const commands = Array.from({ length: MAX_RUNNING_QUERIES + 1 }, (_, index) => [
+      ask(index, {}, false, `${index}`),
+      notHere(index)
+    ]).flat()
     expect(after(commands).outcomes).toEqual([{ type: 'missed' }])
   })
 

@@ -10,7 +10,7 @@ import { createRandom } from './random.js'
 const DEFAULT_CHUNK_BYTES = 64 * 1024
 
 /** What peers do to each other. */
-type CallKind = 'hello' | 'ask' | 'read' | 'list'
+export type CallKind = 'hello' | 'ask' | 'read' | 'list'
 
 /** A call, as it is made. */
 export interface MemoryCall {
