@@ -244,6 +244,7 @@ export function createQuery(init: QueryInit): Query {
   }: QueryJob & { type: 'broadcast' }): Observable<QueryCommand> {
     const taken = peerKeys([...history, ...question.asking])
     const peers = neighbours().filter((url) => !taken.has(peerKey(url) ?? url))
+    if (peers.length === 0) return of({ type: 'all-heard', key })
     const askOne = (peer: PeerUrl, leftMs: number) => {
       // Rule 6. The neighbour gets less than we have, so that it answers before we give up.
       const deadlineMs = Math.floor(leftMs - Math.max(HOP_MARGIN_MS, leftMs * HOP_MARGIN_PART))

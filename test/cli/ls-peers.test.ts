@@ -68,6 +68,20 @@ describe('ls', () => {
 })
 
 describe('peers', () => {
+  test('tells of every peer, however many have to wait for their greeting', async () => {
+    const folder = await testFolder()
+    await mkdir(join(folder, 'files'))
+    const { url } = await serve(folder, 'files')
+    const dead = Array.from({ length: 230 }, (_, index) => `http://127.0.0.1:${index + 1}`)
+    await writeFile(join(folder, 'peers.txt'), [...dead, url].join('\n'))
+    const { code, out } = await run(folder, ['peers', '--peers', 'peers.txt', '--json'])
+    const rows = jsonLines(out)
+    expect(code).toBe(0)
+    expect(rows).toHaveLength(231)
+    expect(rows.filter(({ state }) => state === 'up')).toMatchObject([{ url }])
+    expect(rows.filter(({ reason }) => reason === 'refused')).toHaveLength(230)
+  })
+
   test('greets each and tells who answers and who does not', async () => {
     const folder = await testFolder()
     const { url } = await serve(folder, 'files')

@@ -33,16 +33,17 @@ export function createPeerServer(init: PeerServerInit): Server {
   server.maxHeadersCount = limits.maxHeaders + 1
   server.on('connection', capPerAddress(limits.maxConnectionsPerAddress))
   server.on('clientError', answerBadRequest)
+  const routes: Routes = { ...init, boundToLoopback: isLoopback(host) }
   server.on('request', (request, response) => {
     // A reset is the caller's affair; whoever reads or writes hears of it there.
-    request.on('error', () => undefined)
-    response.on('error', () => undefined)
-    route(request, response, { ...init, boundToLoopback: isLoopback(host) }).catch(() =>
-      refuse(response, 500, {}, true)
-    )
+    request.on('error', ignore)
+    response.on('error', ignore)
+    route(request, response, routes).catch(() => refuse(response, 500, {}, true))
   })
   return server
 }
+
+function ignore(): void {}
 
 type Routes = PeerServerInit & { readonly boundToLoopback: boolean }
 
