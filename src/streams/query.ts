@@ -5,18 +5,7 @@
  * loops end and chains stay short, and adds what the book leaves out: neighbours are asked in parallel, and a
  * query that comes round a second time is known by its id.
  */
-import {
-  catchError,
-  filter,
-  from,
-  map,
-  Observable,
-  of,
-  type SchedulerLike,
-  Subject,
-  type Subscriber,
-  takeUntil
-} from 'rxjs'
+import { filter, from, Observable, of, type SchedulerLike, Subject, type Subscriber, takeUntil } from 'rxjs'
 import { createActor, type Turn } from './actor.js'
 import { broadcast, type Heard } from './broadcast.js'
 import type { Happening } from './events.js'
@@ -220,19 +209,25 @@ export function createQuery(init: QueryInit): Query {
   function run(job: QueryJob): Observable<QueryCommand> {
     switch (job.type) {
       case 'look-up':
-        return from(find(job.query.question.name, job.query.elsewhere ?? false)).pipe(
-          // A disk that fails now is no holder now.
-          catchError(() => of(undefined)),
-          // Who is gone by then is not asked for.
-          filter(() => callers.has(job.key)),
-          map((file) => ({ type: 'looked-up', key: job.key, query: job.query, file }))
-        )
+        return lookUpJob(job)
       case 'broadcast':
         return broadcastJob(job)
       case 'report':
         report(job.url, job.reason)
         return from([])
     }
+  }
+
+  function lookUpJob({ key, query }: QueryJob & { type: 'look-up' }): Observable<QueryCommand> {
+    return new Observable((subscriber) => {
+      const seen = (file: SharedFile | undefined) => {
+        // Who is gone by then is not asked for.
+        if (callers.has(key)) subscriber.next({ type: 'looked-up', key, query, file })
+        subscriber.complete()
+      }
+      // A disk that fails now is no holder now.
+      find(query.question.name, query.elsewhere ?? false).then(seen, () => seen(undefined))
+    })
   }
 
   function broadcastJob({

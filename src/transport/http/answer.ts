@@ -26,7 +26,6 @@ const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 export function createAnswer(response: ServerResponse, { slowReaderTimeoutMs }: HttpLimits): Answer {
   let heartbeat: NodeJS.Timeout | undefined
-  response.once('close', () => clearInterval(heartbeat))
 
   const watchReader = () => response.setTimeout(slowReaderTimeoutMs, () => response.destroy())
   const begin = () => {
@@ -34,6 +33,7 @@ export function createAnswer(response: ServerResponse, { slowReaderTimeoutMs }: 
     response.writeHead(200, HEAD)
     response.write(DECLARATION)
     heartbeat = setInterval(() => response.write('\n'), HEARTBEAT_MS)
+    response.once('close', () => clearInterval(heartbeat))
   }
 
   return {

@@ -19,15 +19,22 @@ export function settled<T extends Outcome | Opened>(
   deadlineMs: number
 ): Promise<Settled<T> | typeof MISSED> {
   return new Promise((resolve) => {
-    // One timer and one subscription by hand: this runs for every call, and operators for it cost as much as the query.
+    // By hand and no sooner than needed: this runs for every call, and most are answered in this very turn.
     const waiting = new Subscription()
+    let timer: NodeJS.Timeout | undefined
+    let answering = false
     const settle = (outcome: Settled<T> | typeof MISSED) => {
       resolve(outcome)
       waiting.unsubscribe()
     }
-    const timer = setTimeout(() => settle(MISSED), deadlineMs + DEADLINE_GRACE_MS)
-    waiting.add(() => clearTimeout(timer))
-    waiting.add(gone$.subscribe(() => settle(MISSED)))
+    const wait = setImmediate(() => {
+      if (!answering) timer = setTimeout(() => settle(MISSED), deadlineMs + DEADLINE_GRACE_MS)
+      waiting.add(gone$.subscribe(() => settle(MISSED)))
+    })
+    waiting.add(() => {
+      clearImmediate(wait)
+      clearTimeout(timer)
+    })
     waiting.add(
       outcome$.subscribe({
         next(outcome) {
@@ -35,6 +42,7 @@ export function settled<T extends Outcome | Opened>(
             settle(outcome as Settled<T>)
             return
           }
+          answering = true
           clearTimeout(timer)
           begin()
         },
