@@ -14,7 +14,6 @@ import {
   from,
   map,
   merge,
-  NEVER,
   type Observable,
   of,
   ReplaySubject,
@@ -31,20 +30,13 @@ import { createCache } from './store/cache.js'
 import { createDownloads } from './store/downloads.js'
 import { prepareFolder } from './store/folder.js'
 import { createLibrary, type FolderLibrary } from './store/library.js'
-import { type Budget, createBudget } from './streams/budget.js'
+import { NOTHING_SHARED } from './store/nothing-shared.js'
+import { createBudget, within } from './streams/budget.js'
 import { askablePeers, createDirectory, type KnownPeer, knownPeers } from './streams/directory.js'
 import type { Happening, PeerEvent } from './streams/events.js'
+import { readOpened } from './streams/local-read.js'
 import { PRIVATE_FOLDER } from './streams/names.js'
-import type {
-  Inbound,
-  Outcome,
-  PeerUrl,
-  ReadOutcome,
-  ReadRequest,
-  SharedFile,
-  Source,
-  Transport
-} from './streams/ports.js'
+import type { Inbound, Outcome, PeerUrl, ReadOutcome, ReadRequest, SharedFile, Source } from './streams/ports.js'
 import { createQuery } from './streams/query.js'
 import { createRelay } from './streams/relay.js'
 import { createTransfer } from './streams/transfer.js'
@@ -133,15 +125,8 @@ export function createPeer(given: PeerOptions): Peer {
   const open = async (name: string): Promise<Source> =>
     cache.find(name) !== undefined && (await library.find(name)) === undefined ? cache.open(name) : library.open(name)
   const read = (holder: PeerUrl, request: ReadRequest): Observable<ReadOutcome> =>
-    holder === ownUrl ? readCached(request) : transport.read(holder, request)
-  // What a foreign neighbour sent is in our cache: we are its holder ourselves.
-  const readCached = ({ name, start, end }: ReadRequest): Observable<ReadOutcome> =>
-    defer(() => cache.open(name)).pipe(
-      map((source): ReadOutcome => {
-        return { type: 'body', size: source.size, start, etag: source.etag, bytes: closing(source, start, end) }
-      }),
-      catchError(() => of<ReadOutcome>({ type: 'gone' }))
-    )
+    // What a foreign neighbour sent is in our cache: we are its holder ourselves.
+    holder === ownUrl ? readOpened(cache.open, request) : transport.read(holder, request)
   const transfer = createTransfer({
     // Looked at now, not when it was ordered: another fetch of this name may have been waited for.
     locate: (name, { overwrite }) =>
@@ -258,37 +243,8 @@ const FETCHED: Partial<Record<ErrorCode, 'done' | 'missed' | 'denied'>> = {
 
 const closed = () => new P2pError('CLOSED', 'The peer is closed')
 
-const NOTHING_SHARED: FolderLibrary = {
-  file$: of([]),
-  change$: NEVER,
-  find: () => Promise.resolve(undefined),
-  open: (name: string) => Promise.reject(new P2pError('NOT_FOUND', missed(name).detail)),
-  list: () => ({ files: [], more: false }),
-  start: () => Promise.resolve(),
-  adopt: () => Promise.resolve(),
-  close: () => Promise.resolve()
-}
-
-/** Keeps the calls of a transport that has no budget of its own within one. */
-function within(budget: Budget, transport: Transport): Transport {
-  return {
-    ...transport,
-    hello: (url) => budget(transport.hello(url)),
-    ask: (url, question) => budget(transport.ask(url, question)),
-    list: (url, after) => budget(transport.list(url, after))
-  }
-}
-
 /** In constant time, whatever the lengths. */
 function isSecret(given: string, secret: string | undefined): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest()
   return secret !== undefined && timingSafeEqual(digest(given), digest(secret))
-}
-
-async function* closing(source: Source, start: number, end?: number): AsyncGenerator<Uint8Array> {
-  try {
-    yield* source.read(start, end)
-  } finally {
-    await source.close()
-  }
 }

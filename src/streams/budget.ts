@@ -1,6 +1,7 @@
 /** The one budget of a peer for outgoing calls, across all its queries and greetings. */
 import pLimit from 'p-limit'
 import { Observable } from 'rxjs'
+import type { Transport } from './ports.js'
 
 /** Calls that may be open at once. Each may hold a socket; a usual limit of open files is 1,024, and downloads need some. */
 const MAX_OPEN_CALLS = 64
@@ -38,4 +39,14 @@ export function createBudget(size = MAX_OPEN_CALLS): Budget {
       subscriber.add(() => waiting.delete(enter))
       if (limit.pendingCount < waiting.size) void limit(serve)
     })
+}
+
+/** Keeps the calls of a transport that has no budget of its own within one. */
+export function within(budget: Budget, transport: Transport): Transport {
+  return {
+    ...transport,
+    hello: (url) => budget(transport.hello(url)),
+    ask: (url, question) => budget(transport.ask(url, question)),
+    list: (url, after) => budget(transport.list(url, after))
+  }
 }

@@ -224,3 +224,13 @@ test('a full disk is said in one sentence, and what was written is removed', asy
   await next.finish({ size: 1 })
   expect(await readdir(dir)).toEqual(['y'])
 })
+
+test('closing while downloads begin leaves no temporary file, and none begins afterwards', async () => {
+  const dir = await newFolder()
+  const downloads = createDownloads({ dir })
+  const begun = Array.from({ length: 20 }, (_, index) => downloads.begin(offerOf(`${index}`), { overwrite: false }))
+  await downloads.close()
+  await Promise.allSettled(begun)
+  expect(await readdir(dir)).toEqual([])
+  expect(await codeOf(downloads.begin(offerOf('late'), { overwrite: false }))).toBe('CLOSED')
+})

@@ -70,6 +70,18 @@ describe('the rules of the directory', () => {
     expect(step(failing, introduce(1)).jobs).toEqual([{ type: 'greet', key: '127.0.0.1:1', url: url(1) }])
   })
 
+  test('naming a failing peer over and over gets it one call a pause, unless its own user does', () => {
+    const failing = after(introduce(1), greeted(1, badly), introduce(1), greeted(1, badly))
+    expect(step(failing, introduce(1))).toEqual({ state: failing })
+    expect(step(failing, introduce(1, true)).jobs).toMatchObject([{ type: 'greet' }])
+    const rested = after(introduce(1), greeted(1, badly), introduce(1), greeted(1, badly), {
+      type: 'pause-over',
+      key: '127.0.0.1:1',
+      pauses: 2
+    })
+    expect(step(step(rested, greeted(1, badly)).state, introduce(1)).jobs).toMatchObject([{ type: 'greet' }])
+  })
+
   test('the end of an outdated pause changes nothing', () => {
     const back = after(introduce(1), greeted(1, badly), introduce(1), greeted(1, well))
     expect(step(back, { type: 'pause-over', key: '127.0.0.1:1', pauses: 1 }).state).toBe(back)

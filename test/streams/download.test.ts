@@ -1,4 +1,4 @@
-import { asyncScheduler, concat, from, lastValueFrom, NEVER, type Observable, of, toArray } from 'rxjs'
+import { asyncScheduler, concat, finalize, from, lastValueFrom, NEVER, type Observable, of, toArray } from 'rxjs'
 import { describe, expect, test } from 'vitest'
 import { type DownloadStep, download } from '../../src/streams/download.js'
 import type { Download, Downloads, Offer, ReadOutcome, ReadRequest } from '../../src/streams/ports.js'
@@ -233,6 +233,29 @@ describe('the list of transfers', () => {
     expect(list.located).toEqual(['0', '1', '2', '3'])
     subscriptions[2]?.unsubscribe()
     expect(list.located).toEqual(['0', '1', '2', '3', '4'])
+  })
+
+  test('who leaves at the very first event of a fetch stops it', async () => {
+    const stopped: string[] = []
+    const transfer = createTransfer({
+      locate: () => of({ name: 'x', size: SIZE, holders: ['A'] }),
+      read: () => NEVER.pipe(finalize(() => stopped.push('read'))),
+      downloads: createPlace(stopped),
+      scheduler: asyncScheduler,
+      stop$: NEVER
+    })
+    const underWay: number[] = []
+    transfer.underWay$.subscribe((count) => underWay.push(count))
+    await new Promise<void>((resolve) => {
+      transfer.event$.subscribe((event) => {
+        if (event.type !== 'transfer-started') return
+        subscription.unsubscribe()
+        resolve()
+      })
+      const subscription = transfer.fetch('x', { overwrite: false }).subscribe()
+    })
+    expect(underWay.at(-1)).toBe(0)
+    expect(stopped).toContain('abandon')
   })
 
   test('one name is fetched once at a time', () => {

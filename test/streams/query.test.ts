@@ -1,14 +1,14 @@
-import { asyncScheduler, lastValueFrom, map, NEVER, type Observable, VirtualTimeScheduler } from 'rxjs'
+import { asyncScheduler, lastValueFrom, map, NEVER, type Observable, of, VirtualTimeScheduler } from 'rxjs'
 import { describe, expect, test } from 'vitest'
 import type { Outcome, Question, SharedFile } from '../../src/streams/ports.js'
+import { createQuery } from '../../src/streams/query.js'
 import {
-  createQuery,
   INITIAL,
   MAX_RUNNING_QUERIES,
   type QueryCommand,
   type QueryState,
   step
-} from '../../src/streams/query.js'
+} from '../../src/streams/query-rules.js'
 import { SEEN_PAGE, SEEN_PAGES } from '../../src/streams/seen.js'
 import { marbles } from './marbles.js'
 
@@ -128,6 +128,16 @@ describe('the rules of a query', () => {
     ])
   })
 
+  test('an id that was used for another name does not bring that name’s offer', () => {
+    const heard: QueryCommand = {
+      type: 'heard',
+      key: 1,
+      heard: { type: 'heard', peer: US, outcome: { type: 'offered', offer } }
+    }
+    const { outcomes } = after([ask(1), notHere(1), heard, ask(2, { name: 'y', history: peers(1) }), notHere(2)])
+    expect(outcomes).toEqual([{ type: 'offered', offer }, { type: 'missed' }])
+  })
+
   test('a question taken back is forgotten, so that it may be asked again', () => {
     const { jobs } = after([ask(1), notHere(1), { type: 'withdraw', key: 1 }, ask(2), notHere(2)])
     expect(jobs.filter(({ type }) => type === 'broadcast')).toHaveLength(2)
@@ -245,4 +255,18 @@ test('a disk that fails while it is looked at makes a miss, not the end of the p
     stop$: NEVER
   })
   expect(await lastValueFrom(query.ask({ question: question(), as: US, own: true }))).toEqual({ type: 'missed' })
+})
+
+test('after the stop a query completes without an outcome', async () => {
+  const query = createQuery({
+    ask: () => NEVER,
+    find: () => Promise.resolve(undefined),
+    neighbours: () => [],
+    report: () => undefined,
+    newId: () => 'new',
+    scheduler: asyncScheduler,
+    stop$: of(true)
+  })
+  const outcome$ = query.ask({ question: question(), as: US, own: true })
+  expect(await lastValueFrom(outcome$, { defaultValue: 'nothing' })).toBe('nothing')
 })

@@ -1,0 +1,15 @@
+/** The library of a visitor, who shares nothing. */
+import { NEVER, of } from 'rxjs'
+import { P2pError } from '../errors.js'
+import type { FolderLibrary } from './library.js'
+
+export const NOTHING_SHARED: FolderLibrary = {
+  file$: of([]),
+  change$: NEVER,
+  find: () => Promise.resolve(undefined),
+  open: (name: string) => Promise.reject(new P2pError('NOT_FOUND', `Couldn't find the file ${name}`)),
+  list: () => ({ files: [], more: false }),
+  start: () => Promise.resolve(),
+  adopt: () => Promise.resolve(),
+  close: () => Promise.resolve()
+}
