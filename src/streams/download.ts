@@ -14,12 +14,13 @@ import {
   from,
   ignoreElements,
   map,
-  Observable,
+  type Observable,
   of,
   type SchedulerLike,
   takeWhile,
   throttleTime
 } from 'rxjs'
+import { acquired } from './acquired.js'
 import type { Download, Downloads, Offer, PeerUrl, ReadOutcome, ReadRequest } from './ports.js'
 
 /** Holders of one offer that are tried; more cannot help where these failed. */
@@ -47,18 +48,11 @@ export interface DownloadInit {
 
 /** Ends with `done` or `failed`, never with an error. Unsubscribing closes the connection and lets go of the file. */
 export function download({ offer, overwrite, read, downloads, scheduler }: DownloadInit): Observable<DownloadStep> {
-  // Whoever leaves while the place is being made leaves nobody to let go of it.
-  const place$ = new Observable<Download>((subscriber) => {
-    downloads.begin(offer, { overwrite }).then(
-      (place) => {
-        if (subscriber.closed) place.abandon().catch(() => undefined)
-        subscriber.next(place)
-        subscriber.complete()
-      },
-      (error: unknown) => subscriber.error(error)
-    )
-  })
-  return place$.pipe(
+  const begun$ = acquired(
+    () => downloads.begin(offer, { overwrite }),
+    (place) => place.abandon()
+  )
+  return begun$.pipe(
     concatMap((place) =>
       concat(
         of<DownloadStep>({ type: 'started', size: offer.size }),

@@ -1,7 +1,7 @@
 /**
  * Query broadcast: who has the file of this name? The actor and its jobs; its rules stand in `query-rules.ts`.
  */
-import { filter, from, Observable, of, type SchedulerLike, Subject, type Subscriber, takeUntil } from 'rxjs'
+import { EMPTY, filter, Observable, of, type SchedulerLike, Subject, type Subscriber, takeUntil } from 'rxjs'
 import { createActor } from './actor.js'
 import { broadcast } from './broadcast.js'
 import type { Happening } from './events.js'
@@ -60,7 +60,7 @@ export function createQuery(init: QueryInit): Query {
         return broadcastJob(job)
       case 'report':
         report(job.url, job.reason)
-        return from([])
+        return EMPTY
     }
   }
 

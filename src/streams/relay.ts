@@ -3,7 +3,8 @@
  * file in the answer. What lies elsewhere is first brought into the cache, so that one local file is sent
  * whatever its way here, and the next one who asks is served from there.
  */
-import { catchError, concat, concatMap, EMPTY, from, Observable, of, takeWhile } from 'rxjs'
+import { catchError, concat, concatMap, EMPTY, from, map, type Observable, of, takeWhile } from 'rxjs'
+import { acquired } from './acquired.js'
 import { MAX_HOLDERS } from './download.js'
 import type { Cache, Inbound, Offer, Outcome, PeerUrl, Question, ReadOutcome, ReadRequest, Source } from './ports.js'
 import { peerKey } from './urls.js'
@@ -23,18 +24,8 @@ interface Content {
 
 const LOST: Outcome = { type: 'failed', reason: 'refused', detail: 'none of its holders could be read' }
 
-/** A caller that goes away while a file is being opened leaves nobody to close it. */
 function opening(open: () => Promise<Source>): Observable<Content> {
-  return new Observable((subscriber) => {
-    open().then(
-      (source) => {
-        if (subscriber.closed) void source.close()
-        subscriber.next({ type: 'opened', source })
-        subscriber.complete()
-      },
-      (error: unknown) => subscriber.error(error)
-    )
-  })
+  return acquired(open, (source) => source.close()).pipe(map((source) => ({ type: 'opened', source })))
 }
 
 export function createRelay({ ask, open, read, cache }: RelayInit): Inbound['askedForContent'] {

@@ -170,6 +170,7 @@ export function createTransfer({ locate, read, downloads, scheduler, stop$ }: Tr
       })
   }
 }
+
 /** What one step of a download means for whoever waits for it, and for whoever listens. */
 function told(
   key: number,
