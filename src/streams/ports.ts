@@ -87,9 +87,20 @@ export interface Source {
   close: () => Promise<void>
 }
 
+/**
+ * Memory that a reader brings along, so that bytes go from the socket to where they are wanted without a copy on the
+ * way. Called with 0 for the first bytes of a body, then after each stretch with how much of the last memory was filled;
+ * gives where the next bytes belong, never empty before the body has ended.
+ */
+export type Memory = (filledBytes: number) => Uint8Array
+
 /** What to read from a holder. */
 export interface ReadRequest {
   readonly name: string
+  /** Whatever the holder has with this root, under whatever name; `name` then only tells people what it is. */
+  readonly root?: string
+  /** Where to put the bytes. The chunks of the body are then views of this memory, where the transport can do that. */
+  readonly memory?: Memory
   /** First byte wanted. */
   readonly start: number
   /** First byte no longer wanted; the end of the file when absent. */
@@ -100,6 +111,8 @@ export interface ReadRequest {
 
 /** How a holder took a read. `body` is emitted once its head is here; the stream stays open until its bytes have been read or it is unsubscribed. */
 export type ReadOutcome =
+  /** The holder serves others first; we stand at this place of its queue, the first is 1. Others follow. */
+  | { readonly type: 'queued'; readonly position: number }
   | {
       readonly type: 'body'
       readonly size: number
@@ -108,6 +121,35 @@ export type ReadOutcome =
       readonly bytes: AsyncIterable<Uint8Array>
     }
   | { readonly type: 'changed' }
+  | { readonly type: 'gone' }
+  | Failed
+
+/**
+ * Hashes out of the tree of one content, as BEP 52 asks for them (its message "hash request"): `length` hashes of a layer,
+ * beginning with number `index`, and behind them the uncles of the next `proofLayers` layers, lowest first.
+ */
+export interface HashRequest {
+  readonly root: string
+  /** Height above the leaves, which are the hashes of blocks of 16 KiB: 0 is the leaves, 6 the pieces of 1 MiB. */
+  readonly layer: number
+  /** A multiple of `length`. */
+  readonly index: number
+  /** A power of two. */
+  readonly length: number
+  readonly proofLayers: number
+}
+
+/** How a holder took a request for hashes: 32 bytes each. */
+export type HashesOutcome =
+  | { readonly type: 'hashes'; readonly bytes: Uint8Array }
+  | { readonly type: 'gone' }
+  | Failed
+
+/** What a holder says of the root of a file. */
+export type RootOutcome =
+  | { readonly type: 'root'; readonly root: string; readonly size: number }
+  /** It has the file and has not hashed it yet. */
+  | { readonly type: 'unknown' }
   | { readonly type: 'gone' }
   | Failed
 
@@ -126,6 +168,9 @@ export interface Transport {
   hello: (peer: PeerUrl) => Observable<Greeting>
   ask: (peer: PeerUrl, question: Question) => Observable<Outcome>
   read: (holder: PeerUrl, request: ReadRequest) => Observable<ReadOutcome>
+  hashes: (holder: PeerUrl, request: HashRequest) => Observable<HashesOutcome>
+  /** Asks for the root of a file, and waits up to `waitMs` while the holder hashes it. */
+  rootOf: (holder: PeerUrl, name: string, waitMs: number) => Observable<RootOutcome>
   /** The names that come after `after`, in byte order, a page of them. */
   list: (peer: PeerUrl, after: string) => Observable<FileList | Failed>
 }
@@ -145,6 +190,12 @@ export interface Inbound {
   askedToFetch: (name: string, secret: string) => Observable<'done' | 'missed' | 'denied' | 'failed'>
   /** Opens a shared (or cached) file; errors with a P2pError. */
   open: (name: string) => Promise<Source>
+  /** The same, whatever its name is, by the root of its content. */
+  openRoot: (root: string) => Promise<Source>
+  /** Errors with NOT_FOUND when we have no such content, and with BAD_CALL when the request makes no sense for it. */
+  hashes: (request: HashRequest) => Promise<Uint8Array>
+  /** The root of a file, which may take up to `waitMs`; nothing when it is not known by then. Errors as `open`. */
+  rootOf: (name: string, waitMs: number) => Promise<string | undefined>
   list: (after: string) => FileList
 }
 
@@ -157,29 +208,76 @@ export interface Library {
   find: (name: string) => Promise<SharedFile | undefined>
   /** Errors with NOT_FOUND or BAD_NAME. */
   open: (name: string) => Promise<Source>
+  /** A file with this content, if there is one and it still has it. */
+  findRoot: (root: string) => Promise<SharedFile | undefined>
+  openRoot: Inbound['openRoot']
+  hashes: Inbound['hashes']
+  rootOf: Inbound['rootOf']
   list: (after: string) => FileList
 }
 
+/** What to do when there is a file of that name already. */
+export type IfExists = 'refuse' | 'overwrite' | 'rename'
+
 /** Where files gather before they are whole. */
 export interface Downloads {
-  /** Opens a place for one file. Errors with BAD_NAME, EXISTS, FOLDER or DISK. */
-  begin: (offer: Offer, options: { readonly overwrite: boolean }) => Promise<Download>
+  /**
+   * Opens a place for one file; what lies there from an earlier try is kept for `check`. Errors with BAD_NAME, EXISTS,
+   * FOLDER, DISK or BUSY.
+   */
+  begin: (
+    offer: Pick<Offer, 'name' | 'size' | 'root'>,
+    options: { readonly ifExists: IfExists; readonly into?: string }
+  ) => Promise<Download>
 }
 
-/** One file on its way in. Bytes are appended in order. */
+/** Memory for one piece on its way to the disk. There is a bounded number of them, so each has to be given back. */
+export interface PieceMemory {
+  readonly bytes: Uint8Array
+  readonly release: () => void
+}
+
+/** What came of keeping a piece. */
+export type Kept =
+  | { readonly type: 'kept' }
+  /** Not what the root promises; nothing was written. The memory is still the caller's. */
+  | { readonly type: 'wrong' }
+
+/**
+ * One file on its way in, in pieces of 1 MiB that may come in any order. With a root (of the offer, or learnt later) a
+ * piece is verified before it is written; `wants` says which hashes that takes. Without, pieces are kept as they come.
+ */
 export interface Download {
-  /** Bytes kept so far. */
-  readonly length: number
-  append: (chunk: Uint8Array) => Promise<void>
+  readonly size: number
+  readonly pieces: number
+  /** What an earlier try left, if anything: how many bytes, and whether they were of another content. */
+  readonly remains: { readonly bytes: number; readonly changed: boolean } | undefined
+  /** Waits until there is memory. */
+  readonly memory: () => Promise<PieceMemory>
+  /** The hashes that are missing to verify a piece; nothing when it can be verified, or when there is no root. */
+  readonly wants: (piece: number) => HashRequest | undefined
+  /** Takes hashes in, if the root vouches for them. */
+  readonly learn: (request: HashRequest, bytes: Uint8Array) => boolean
+  /** Writes a piece if it is right. When it was, or when it fails, the memory is given back. Errors with DISK. */
+  readonly keep: (piece: number, memory: PieceMemory) => Promise<Kept>
+  /** Which hashes tell the wrong blocks of a piece from the right ones. */
+  readonly wantsBlocks: (piece: number) => HashRequest
+  /** The wrong blocks of a piece in memory, as ranges of the file in bytes; nothing when the hashes are not those of the piece. */
+  readonly wrongBlocks: (
+    piece: number,
+    memory: PieceMemory,
+    hashes: Uint8Array
+  ) => readonly { readonly start: number; readonly end: number }[] | undefined
+  /** Looks for pieces that an earlier try left: what is on the disk is verified, not trusted. */
+  readonly check: () => AsyncIterable<number>
+  /** The root is known now: of what was kept without one, `check` tells what is right. */
+  readonly promise: (root: string) => void
   /** Throws away what was kept. */
-  rewind: () => Promise<void>
-  /** Checks size and root (of the offer, where it has one), then puts the file in its place. Errors with INTEGRITY, EXISTS or DISK. */
-  finish: (expected: {
-    readonly size: number
-    readonly root?: string
-  }) => Promise<{ readonly path: string; readonly root: string }>
-  /** Lets go without putting anything in place; safe after `finish`. */
-  abandon: () => Promise<void>
+  readonly rewind: () => Promise<void>
+  /** Puts the whole file in its place. Errors with INTEGRITY (when it is not what `root` promises), EXISTS, FOLDER or DISK. */
+  readonly finish: () => Promise<{ readonly path: string; readonly root: string }>
+  /** Lets go without putting anything in place; what was kept stays for the next try unless `forget`. Safe after `finish`. */
+  readonly abandon: (options?: { readonly forget?: boolean }) => Promise<void>
 }
 
 /** Files that came from foreign peers for somebody's sake; bounded in bytes, least recently used first out. */
