@@ -89,6 +89,8 @@ export interface Source {
   readonly bytes?: Uint8Array
   /** The bytes from `start` up to and without `end`. Throws when the file is no longer what it was. */
   read: (start?: number, end?: number) => AsyncIterable<Uint8Array>
+  /** Reads into memory that the caller lends; fewer bytes only at the end. Throws when the file is no longer what it was. */
+  readAt?: (memory: Uint8Array, position: number) => Promise<number>
   close: () => Promise<void>
 }
 
@@ -145,10 +147,7 @@ export interface HashRequest {
 }
 
 /** How a holder took a request for hashes: 32 bytes each. */
-export type HashesOutcome =
-  | { readonly type: 'hashes'; readonly bytes: Uint8Array }
-  | { readonly type: 'gone' }
-  | Failed
+export type HashesOutcome = { readonly type: 'hashes'; readonly bytes: Uint8Array } | { readonly type: 'gone' } | Failed
 
 /** What a holder says of the root of a file. */
 export type RootOutcome =
@@ -178,6 +177,8 @@ export interface Transport {
   rootOf: (holder: PeerUrl, name: string, waitMs: number) => Observable<RootOutcome>
   /** The names that come after `after`, in byte order, a page of them. */
   list: (peer: PeerUrl, after: string) => Observable<FileList | Failed>
+  /** Ends what is under way and lets go of connections kept for later; afterwards nothing is called any more. */
+  close?: () => void
 }
 
 /** What neighbours may ask of us. */

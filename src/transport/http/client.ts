@@ -26,7 +26,7 @@ const CODE_OF: Readonly<Record<FailureReason, ErrorCode>> = {
 
 export interface Exchange {
   readonly peer: PeerUrl
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'HEAD' | 'POST'
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
   readonly body?: Buffer

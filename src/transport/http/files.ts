@@ -1,34 +1,15 @@
-/** The data plane: `GET` and `HEAD` of `/files/<name>`, each part of the name percent-encoded. */
+/** The data plane: `GET` and `HEAD` of files, by name or by root, and of the hashes of their trees. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { asP2pError, type ErrorCode } from '../../errors.js'
-import type { Inbound, Source } from '../../streams/ports.js'
-import type { HttpLimits } from './limits.js'
-import { chooseRange, namesTag } from './range.js'
+import type { HashRequest, Inbound, Source } from '../../streams/ports.js'
+import { type HttpLimits, MAX_ROOT_WAIT_MS, MAX_ROOT_WAITS } from './limits.js'
+import { readTarget } from './paths.js'
+import { chooseRange, namesTag, readWait } from './range.js'
 import { refuse } from './refuse.js'
 
-export const FILES_PATH = '/files/'
-
-/** The path under which a file is read from its holder. Throws a URIError for a name that is no Unicode. */
-export function filePath(name: string): string {
-  return FILES_PATH + name.split('/').map(encodeURIComponent).join('/')
-}
-
-/**
- * The name a request target means, or undefined. Every part is decoded once, and a part that then holds a
- * separator means nothing here: `%2e%2e%2f` is not a second way to write `../`.
- */
-export function nameOf(target: string): string | undefined {
-  if (!target.startsWith(FILES_PATH) || /[?#\\]/.test(target)) return undefined
-  try {
-    const parts = target.slice(FILES_PATH.length).split('/').map(decodeURIComponent)
-    return parts.every((part) => part !== '' && part !== '.' && part !== '..' && !/[/\0]/.test(part))
-      ? parts.join('/')
-      : undefined
-  } catch {
-    return undefined
-  }
-}
+/** What the data plane serves from. */
+export type Holdings = Pick<Inbound, 'open' | 'openRoot' | 'hashes' | 'rootOf'>
 
 /** Nobody may take a shared page for a page of this peer: it is saved, not shown, and if shown, without rights. */
 const HARMLESS = {
@@ -41,37 +22,112 @@ const HARMLESS = {
 
 const HIDDEN: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['NOT_FOUND', 'BAD_NAME', 'DENIED', 'FOLDER'])
 
-export async function serveFile(
-  request: IncomingMessage,
-  response: ServerResponse,
-  open: Inbound['open'],
-  limits: HttpLimits
-): Promise<void> {
-  const name = nameOf(request.url ?? '')
-  if (name === undefined) {
-    refuse(response, 404)
-    return
+export type DataHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>
+
+/** Serves all of the data plane of one peer. */
+export function createDataHandler(holdings: Holdings, limits: HttpLimits): DataHandler {
+  let waits = 0
+
+  /** Lets the root become known, for who would rather wait than be told a stand-in. */
+  async function waitForRoot(name: string, request: IncomingMessage): Promise<string | undefined> {
+    const waitMs = Math.min(readWait(request.headers.prefer) * 1_000, MAX_ROOT_WAIT_MS)
+    if (request.method !== 'HEAD' || waitMs === 0 || waits >= MAX_ROOT_WAITS) return undefined
+    waits++
+    try {
+      return await holdings.rootOf(name, waitMs)
+    } finally {
+      waits--
+    }
   }
-  let source: Source
-  try {
-    source = await open(name)
-  } catch (error) {
-    refuse(response, HIDDEN.has(asP2pError(error).code) ? 404 : 503)
-    return
+
+  async function serveContent(
+    request: IncomingMessage,
+    response: ServerResponse,
+    open: () => Promise<Source>,
+    rootOf: () => Promise<string | undefined>
+  ): Promise<void> {
+    let source: Source
+    let root: string | undefined
+    try {
+      root = await rootOf()
+      source = await open()
+    } catch (error) {
+      refuseWith(response, error)
+      return
+    }
+    try {
+      await send(request, response, source, source.root ?? root ?? source.etag, limits)
+    } catch {
+      // The head is out: breaking the connection is the only honest way left to say that the rest will not come.
+      response.destroy()
+    } finally {
+      await source.close()
+    }
   }
-  try {
-    await send(request, response, source, limits)
-  } catch {
-    // The head is out: breaking the connection is the only honest way left to say that the rest will not come.
-    response.destroy()
-  } finally {
-    await source.close()
+
+  async function serveHashes(request: IncomingMessage, response: ServerResponse, asked: HashRequest): Promise<void> {
+    let hashes: Uint8Array
+    try {
+      hashes = await holdings.hashes(asked)
+    } catch (error) {
+      refuseWith(response, error)
+      return
+    }
+    response.setTimeout(limits.slowReaderTimeoutMs, () => response.destroy())
+    // They follow from the root, so they are the same for ever.
+    response.writeHead(200, { ...HARMLESS, 'Content-Length': hashes.length })
+    response.end(request.method === 'HEAD' ? undefined : hashes)
+  }
+
+  return async (request, response) => {
+    const target = readTarget(request.url ?? '')
+    switch (target.type) {
+      case 'name': {
+        const { name } = target
+        await serveContent(
+          request,
+          response,
+          () => holdings.open(name),
+          () => waitForRoot(name, request)
+        )
+        return
+      }
+      case 'root': {
+        const { root } = target
+        await serveContent(
+          request,
+          response,
+          () => holdings.openRoot(root),
+          () => Promise.resolve(root)
+        )
+        return
+      }
+      case 'hashes':
+        await serveHashes(request, response, target.request)
+        return
+      case 'nonsense':
+        refuse(response, 400)
+        return
+      case 'nothing':
+        refuse(response, 404)
+    }
   }
 }
 
-async function send(request: IncomingMessage, response: ServerResponse, source: Source, limits: HttpLimits) {
+function refuseWith(response: ServerResponse, error: unknown): void {
+  const { code } = asP2pError(error)
+  refuse(response, code === 'BAD_CALL' ? 400 : HIDDEN.has(code) ? 404 : 503)
+}
+
+async function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  source: Source,
+  etag: string,
+  limits: HttpLimits
+): Promise<void> {
   const { headers } = request
-  const { size, etag } = source
+  const { size } = source
   response.setHeader('ETag', `"${etag}"`)
   response.setHeader('Accept-Ranges', 'bytes')
   response.setHeader('Cache-Control', 'no-cache')

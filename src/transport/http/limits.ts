@@ -75,3 +75,7 @@ export const MAX_SOCKETS = 256
 export const MAX_FREE_SOCKETS_PER_PEER = 4
 /** Content has to come at this pace at least, per `idleTimeoutMs`: 1.6 KB/s, slower than any line worth waiting for. */
 export const LEAST_CONTENT_BYTES = 16_384
+/** Longest time a caller may wait for a root: 1 GiB is hashed in about a second, and who wants more asks again. */
+export const MAX_ROOT_WAIT_MS = 30_000
+/** Callers that wait for roots at once; each holds a connection. Others are answered at once. */
+export const MAX_ROOT_WAITS = 64

@@ -12,6 +12,7 @@ import type { Door } from '../xmlrpc/serve.js'
 import { MISSED_PAIR, SIMPLE, SIMPLE_PATH, simpleSpelling } from '../xmlrpc/simple.js'
 import { withSystem } from '../xmlrpc/system.js'
 import { createCallHandler } from './calls.js'
+import { createDataHandler } from './files.js'
 import type { HttpLimits } from './limits.js'
 import { createPeerServer } from './server.js'
 
@@ -38,7 +39,7 @@ export function listen({ url, host, port, self, limits }: ListenInit, inbound: I
       host,
       limits,
       announcedHost: () => announcedHost,
-      open: inbound.open,
+      data: createDataHandler(inbound, limits),
       calls: new Map([
         ['/', main],
         ['/RPC2', main],

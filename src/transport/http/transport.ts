@@ -26,7 +26,7 @@ import {
   MAX_SOCKETS
 } from './limits.js'
 import { listen } from './listen.js'
-import { openRead } from './read.js'
+import { askHashes, askRoot, openRead } from './read.js'
 
 /** All calls of a greeting together: three round trips, and a neighbour that is busy with another caller. */
 const HELLO_DEADLINE_MS = 5_000
@@ -180,7 +180,7 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
     read: (holder, request) =>
       new Observable((subscriber) => {
         const abort = new AbortController()
-        openRead({ holder, request, agent: agents?.data, limits, signal: abort.signal }).then(
+        openRead({ holder, agent: agents?.data, limits, signal: abort.signal }, request).then(
           (outcome) => {
             if (outcome.type !== 'body') {
               subscriber.next(outcome)
@@ -196,6 +196,12 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
         )
         return () => abort.abort()
       }),
+
+    hashes: (holder, request) =>
+      abortable((signal) => askHashes({ holder, agent: agents?.data, limits, signal }, request)),
+
+    rootOf: (holder, name, waitMs) =>
+      abortable((signal) => askRoot({ holder, agent: agents?.data, limits, signal }, name, waitMs)),
 
     list: (peer, after) =>
       budget(
