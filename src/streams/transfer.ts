@@ -24,8 +24,8 @@ import type { Happening } from './events.js'
 import type { Downloads, Offer, PeerUrl } from './ports.js'
 import { REPORT_EVERY_MS, type SourceRate } from './swarm.js'
 
-/** Files that come in at once: each has a connection and an open file, and more at once is not faster on one disk. */
-export const MAX_TRANSFERS = 4
+/** Files that come in at once: small ones wait more for disk and network than they take; large ones share both. */
+export const MAX_TRANSFERS = 8
 /** Files that may wait for their turn; whoever wants more is told to come back. */
 export const MAX_WAITING_TRANSFERS = 1_024
 
@@ -60,7 +60,7 @@ export interface Progress {
   readonly root?: string
 }
 
-type TransferResult =
+export type TransferResult =
   | { readonly type: 'progress'; readonly progress: Progress }
   | { readonly type: 'failed'; readonly code: string; readonly detail: string }
 
@@ -68,6 +68,8 @@ type TransferResult =
 export interface TransferOptions extends DownloadOptions {
   /** Does not fail for want of space or holders, but tries again until they are back. */
   readonly wait: boolean
+  /** What to fetch, where that is known already. */
+  readonly offer?: Offer
 }
 
 interface Wanted extends TransferOptions {
@@ -191,7 +193,7 @@ export function createTransfer({ locate, downloads, scheduler, stop$, ...sources
 
   /** One try: who has it, and from there to here. */
   function once({ name, ...options }: TransferJob): Observable<Told> {
-    return locate(name, options).pipe(
+    return (options.offer === undefined ? locate(name, options) : of(options.offer)).pipe(
       concatMap((located) => {
         if ('type' in located) return of<Told>({ step: located, total: 0, meanRate: 0 })
         const startedAtMs = scheduler.now()
