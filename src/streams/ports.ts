@@ -84,6 +84,8 @@ export interface Source {
   readonly bytes?: Uint8Array
   /** The bytes from `start` up to and without `end`. Throws when the file is no longer what it was. */
   read: (start?: number, end?: number) => AsyncIterable<Uint8Array>
+  /** Reads into memory that the caller lends; fewer bytes only at the end. Throws when the file is no longer what it was. */
+  readAt?: (memory: Uint8Array, position: number) => Promise<number>
   close: () => Promise<void>
 }
 
@@ -294,6 +296,10 @@ export interface Cache {
   find: (name: string) => SharedFile | undefined
   /** Errors with NOT_FOUND. */
   open: (name: string) => Promise<Source>
+  /** The same by content, as of the {@link Library}. */
+  findRoot: (root: string) => SharedFile | undefined
+  openRoot: Inbound['openRoot']
+  hashes: Inbound['hashes']
 }
 
 /** The only time there is: real, or virtual in tests and simulations. */
