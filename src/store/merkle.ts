@@ -63,7 +63,7 @@ export function leavesOf(bytes: Uint8Array): Buffer {
 }
 
 /** The layer above: half as many hashes, the last one joined with padding where it has no right neighbour. */
-function layerAbove(hashes: Uint8Array, layer: number): Buffer {
+export function layerAbove(hashes: Uint8Array, layer: number): Buffer {
   const count = hashes.length / HASH_BYTES
   const above = Buffer.allocUnsafe(Math.ceil(count / 2) * HASH_BYTES)
   for (let number = 0; number < count; number += 2) {
@@ -114,19 +114,8 @@ export function provenHashes(request: HashRequest, bytes: Uint8Array, sizeBytes:
   return Buffer.from(hashes.buffer, hashes.byteOffset, hashes.length)
 }
 
-/** What a holder keeps of a tree: the layer of its pieces, and the layers above, lowest first. */
+/** What a holder keeps of a tree: the layer of its pieces (the root of a file of one piece or less), and those above, lowest first. */
 export type Tree = readonly Uint8Array[]
-
-/** Builds on the hashes of the pieces; for a file of one piece or less that is its root. */
-export function treeOf(pieces: Uint8Array, sizeBytes: number): Tree {
-  const layers = [pieces]
-  const height = treeHeight(sizeBytes)
-  for (let layer = pieceLayerOf(sizeBytes), top = pieces; layer < height; layer++) {
-    top = layerAbove(top, layer)
-    layers.push(top)
-  }
-  return layers
-}
 
 /** The piece whose content is needed for an answer; nothing when the tree is enough. Hashes below the pieces never span two. */
 export function pieceAsked({ layer, index, length }: HashRequest, sizeBytes: number): number | undefined {

@@ -300,6 +300,10 @@ export interface Cache {
   find: (name: string) => SharedFile | undefined
   /** Errors with NOT_FOUND. */
   open: (name: string) => Promise<Source>
+  /** The same by content, as of the {@link Library}. */
+  findRoot: (root: string) => SharedFile | undefined
+  openRoot: Inbound['openRoot']
+  hashes: Inbound['hashes']
 }
 
 /** The only time there is: real, or virtual in tests and simulations. */
