@@ -1,12 +1,15 @@
 /** The data plane: `GET` and `HEAD` of files, by name or by root, and of the hashes of their trees. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { pipeline } from 'node:stream/promises'
 import { asP2pError, type ErrorCode } from '../../errors.js'
 import type { HashRequest, Inbound, Source } from '../../streams/ports.js'
-import { type HttpLimits, MAX_ROOT_WAIT_MS, MAX_ROOT_WAITS } from './limits.js'
-import { readTarget } from './paths.js'
+import type { Throttle } from './data/connection.js'
+import { FREE_BYTES, type HttpLimits, MAX_ROOT_WAIT_MS, MAX_ROOT_WAITS } from './limits.js'
+import { PEER_HEADER, QUEUE_HEADER, readTarget } from './paths.js'
 import { chooseRange, namesTag, readWait } from './range.js'
+import type { RateLimits } from './rates.js'
 import { refuse } from './refuse.js'
+import { createLender, type Lender, sendBytes } from './send-bytes.js'
+import { type Admission, type SlotLimits, UploadSlots } from './slots.js'
 
 /** What the data plane serves from. */
 export type Holdings = Pick<Inbound, 'open' | 'openRoot' | 'hashes' | 'rootOf'>
@@ -22,10 +25,23 @@ const HARMLESS = {
 
 const HIDDEN: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['NOT_FOUND', 'BAD_NAME', 'DENIED', 'FOLDER'])
 
-export type DataHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>
+export interface DataHandler {
+  readonly serve: (request: IncomingMessage, response: ServerResponse) => Promise<void>
+  /** Nobody is served any more. */
+  readonly close: () => void
+}
+
+export interface DataHandlerInit {
+  readonly holdings: Holdings
+  readonly limits: HttpLimits
+  readonly slots: SlotLimits
+  readonly rates: RateLimits
+}
 
 /** Serves all of the data plane of one peer. */
-export function createDataHandler(holdings: Holdings, limits: HttpLimits): DataHandler {
+export function createDataHandler({ holdings, limits, slots: slotLimits, rates }: DataHandlerInit): DataHandler {
+  const slots = new UploadSlots(slotLimits)
+  const lender = createLender()
   let waits = 0
 
   /** Lets the root become known, for who would rather wait than be told a stand-in. */
@@ -44,24 +60,37 @@ export function createDataHandler(holdings: Holdings, limits: HttpLimits): DataH
     request: IncomingMessage,
     response: ServerResponse,
     open: () => Promise<Source>,
-    rootOf: () => Promise<string | undefined>
+    root?: string
   ): Promise<void> {
-    let source: Source
-    let root: string | undefined
-    try {
-      root = await rootOf()
-      source = await open()
-    } catch (error) {
-      refuseWith(response, error)
-      return
+    const peer = downloader(request)
+    let source = await opened(response, open)
+    if (source === undefined) return
+    let admission: Admission = { type: 'entered', leave: () => undefined }
+    if (request.method === 'GET' && source.size > FREE_BYTES) {
+      const admitted = slots.enter(peer, closing(response))
+      if (admitted instanceof Promise) {
+        // Nothing is kept open for those who wait.
+        await source.close()
+        admission = await admitted
+        source = admission.type === 'entered' ? await opened(response, open) : undefined
+      } else admission = admitted
     }
     try {
-      await send(request, response, source, source.root ?? root ?? source.etag, limits)
+      if (admission.type !== 'entered') refuse(response, 503, queueHeaders(admission))
+      else if (source !== undefined) {
+        const etag = source.root ?? root ?? source.etag
+        const throttle = {
+          sliceBytes: () => rates.upload.sliceBytes(peer),
+          take: (bytes: number) => rates.upload.take(peer, bytes)
+        }
+        await send(request, response, { source, etag, limits, lender, throttle })
+      }
     } catch {
       // The head is out: breaking the connection is the only honest way left to say that the rest will not come.
       response.destroy()
     } finally {
-      await source.close()
+      if (admission.type === 'entered') admission.leave()
+      await source?.close()
     }
   }
 
@@ -79,29 +108,24 @@ export function createDataHandler(holdings: Holdings, limits: HttpLimits): DataH
     response.end(request.method === 'HEAD' ? undefined : hashes)
   }
 
-  return async (request, response) => {
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const target = readTarget(request.url ?? '')
     switch (target.type) {
       case 'name': {
         const { name } = target
-        await serveContent(
-          request,
-          response,
-          () => holdings.open(name),
-          () => waitForRoot(name, request)
-        )
+        let root: string | undefined
+        try {
+          root = await waitForRoot(name, request)
+        } catch (error) {
+          refuseWith(response, error)
+          return
+        }
+        await serveContent(request, response, () => holdings.open(name), root)
         return
       }
-      case 'root': {
-        const { root } = target
-        await serveContent(
-          request,
-          response,
-          () => holdings.openRoot(root),
-          () => Promise.resolve(root)
-        )
+      case 'root':
+        await serveContent(request, response, () => holdings.openRoot(target.root), target.root)
         return
-      }
       case 'hashes':
         await serveHashes(request, response, target.request)
         return
@@ -112,6 +136,39 @@ export function createDataHandler(holdings: Holdings, limits: HttpLimits): DataH
         refuse(response, 404)
     }
   }
+
+  return { serve, close: () => slots.close() }
+}
+
+/** What is asked for; nothing, and the request refused, where it cannot be opened. */
+async function opened(response: ServerResponse, open: () => Promise<Source>): Promise<Source | undefined> {
+  try {
+    return await open()
+  } catch (error) {
+    refuseWith(response, error)
+    return undefined
+  }
+}
+
+const PEER_ID = /^[\w-]{1,64}$/
+
+/** Who downloads: our own kind says who it is, others are known by their address. */
+function downloader({ headers, socket }: IncomingMessage): string {
+  const id = headers[PEER_HEADER]
+  return `${socket.remoteAddress ?? ''} ${typeof id === 'string' && PEER_ID.test(id) ? id : ''}`
+}
+
+/** Aborts when there is nobody left to answer. */
+function closing(response: ServerResponse): AbortSignal {
+  const abort = new AbortController()
+  if (response.destroyed) abort.abort()
+  response.once('close', () => abort.abort())
+  return abort.signal
+}
+
+function queueHeaders(admission: Exclude<Admission, { type: 'entered' }>): Record<string, string> {
+  if (admission.type === 'full') return { 'Retry-After': '10' }
+  return { 'Retry-After': '1', [QUEUE_HEADER]: String(admission.position) }
 }
 
 function refuseWith(response: ServerResponse, error: unknown): void {
@@ -119,12 +176,18 @@ function refuseWith(response: ServerResponse, error: unknown): void {
   refuse(response, code === 'BAD_CALL' ? 400 : HIDDEN.has(code) ? 404 : 503)
 }
 
+interface Sending {
+  readonly source: Source
+  readonly etag: string
+  readonly limits: HttpLimits
+  readonly lender: Lender
+  readonly throttle: Throttle
+}
+
 async function send(
   request: IncomingMessage,
   response: ServerResponse,
-  source: Source,
-  etag: string,
-  limits: HttpLimits
+  { source, etag, limits, lender, throttle }: Sending
 ): Promise<void> {
   const { headers } = request
   const { size } = source
@@ -158,8 +221,5 @@ async function send(
     response.end()
     return
   }
-  response.setTimeout(limits.slowReaderTimeoutMs, () => response.destroy())
-  // The head goes first, so that a source that breaks at once still breaks as a body, not as a refusal.
-  response.flushHeaders()
-  await pipeline(source.read(start, end), response)
+  await sendBytes(response, source, { start, end, lender, throttle, limits })
 }

@@ -5,6 +5,11 @@ const FILES_PATH = '/files/'
 const ROOTS_PATH = '/roots/'
 const HASHES_PATH = '/hashes/'
 
+/** Names the peer that downloads, so that it is known by all its connections. */
+export const PEER_HEADER = 'p2prx-peer'
+/** The place in the queue, in a refusal. */
+export const QUEUE_HEADER = 'p2prx-queue-position'
+
 const ROOT = /^[0-9a-f]{64}$/
 const NUMBER = /^(0|[1-9]\d{0,15})$/
 

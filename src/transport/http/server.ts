@@ -63,7 +63,7 @@ async function route(request: IncomingMessage, response: ServerResponse, routes:
       refuse(response, 405, { Allow: 'GET, HEAD' }, true)
       return
     }
-    await data(request, response)
+    await data.serve(request, response)
     return
   }
   const call = calls.get(url)
