@@ -8,7 +8,7 @@ import type { Sources } from './download.js'
 import { codeOf, type DownloadStep, failed } from './download-step.js'
 import { type LaneStep, lane } from './lane.js'
 import { PIECE_BYTES } from './pieces.js'
-import type { Download, Offer, PeerUrl } from './ports.js'
+import type { Download, Offer, PeerUrl, PieceMemory } from './ports.js'
 import { MAX_HOLDERS } from './swarm-rules.js'
 
 /** Times the holders are gone through, as long as each round brings bytes: a flaky link still ends. */
@@ -53,12 +53,14 @@ export function plainDownload({ offer, place, read, rootOf, scheduler }: PlainIn
         const onEtag = (given: string) => (sender = { holder, etag: given })
         const end = () => place.pieces
         return lane({ name, holder, range, place, read, end, nowMs: () => scheduler.now(), onEtag, ...etag }).pipe(
-          concatMap((step) => taken(holder, step))
+          // Taken at once: the lane gives back what nobody took when it ends, while others still wait to be written.
+          map((step) => (step.type === 'received' ? { step, memory: step.take() } : { step, memory: undefined })),
+          concatMap(({ step, memory }) => taken(holder, step, memory))
         )
       })
     )
 
-  const taken = (holder: PeerUrl, step: LaneStep): Observable<DownloadStep> => {
+  const taken = (holder: PeerUrl, step: LaneStep, memory?: PieceMemory): Observable<DownloadStep> => {
     switch (step.type) {
       case 'queued':
         return of({ type: 'progressed', bytes: bytes(), total: offer.size, sources: [], position: step.position })
@@ -66,7 +68,6 @@ export function plainDownload({ offer, place, read, rootOf, scheduler }: PlainIn
         inPiece += step.bytes
         return of({ type: 'progressed', bytes: bytes(), total: offer.size, sources: [source(holder, step.bytes)] })
       case 'received': {
-        const memory = step.take()
         if (memory === undefined) return EMPTY
         return from(place.keep(step.piece, memory)).pipe(
           concatMap(() => {

@@ -150,6 +150,8 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
       const deadlineMs = Math.max(0, Math.floor(leftMs()))
       const asked = { ...question, deadlineMs, history: respelled(history, us, dialect) }
       if (dialect === 'p2prx') return askP2prx(line(peer, signal, control), asked, emit)
+      // It knows nothing of roots, and would send the whole file.
+      if (question.root !== undefined) return Promise.resolve(MISSED)
       return askForeign(line(peer, signal), asked, dialect, { cache, us: us ?? '', emit })
     }, MISSED)
   }
