@@ -2,12 +2,12 @@
 
 /** Bytes a second; what is absent has no bound. A rate is taken as at least 32 KiB/s. */
 export interface Rates {
-  readonly uploadBytesPerSecond?: number
-  readonly downloadBytesPerSecond?: number
+  readonly uploadBytesPerSecond?: number | undefined
+  readonly downloadBytesPerSecond?: number | undefined
   /** To each peer, for itself. */
-  readonly uploadBytesPerSecondPerPeer?: number
+  readonly uploadBytesPerSecondPerPeer?: number | undefined
   /** From each holder, for itself. */
-  readonly downloadBytesPerSecondPerPeer?: number
+  readonly downloadBytesPerSecondPerPeer?: number | undefined
 }
 
 /** Slower than that, time-outs of both sides would end what is just slow. */
