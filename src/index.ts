@@ -6,6 +6,7 @@
 export { type ErrorCode, P2pError } from './errors.js'
 export { type PeerOptions, parsePeerUrl } from './options.js'
 export { createPeer, type Peer } from './peer.js'
+export { hashFile } from './store/hash-file.js'
 export type { KnownPeer } from './streams/directory.js'
 export type { PeerEvent } from './streams/events.js'
 export type { Clock, Dialect, FailureReason, Offer, PeerUrl, SharedFile } from './streams/ports.js'
