@@ -33,6 +33,11 @@ const ROWS = {
     faultCode: OTHER_FAULT,
     advice: 'Choose another with --port, or --port 0 for any free one.'
   },
+  STATE_IN_USE: {
+    exitCode: 5,
+    faultCode: OTHER_FAULT,
+    advice: 'Use the peer that runs, or name another folder with --state-dir.'
+  },
   NETWORK: { exitCode: 5, faultCode: UNHANDLED, advice: 'Check that the peer runs and can be reached.' },
   TIMEOUT: { exitCode: 5, faultCode: UNHANDLED, advice: 'Try again later.' },
   BUSY: { exitCode: 5, faultCode: UNHANDLED, advice: 'Try again in a moment.' },

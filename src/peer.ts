@@ -24,6 +24,7 @@ import {
   throwError
 } from 'rxjs'
 import { asP2pError, type ErrorCode, P2pError } from './errors.js'
+import { createContent } from './content.js'
 import { completeOptions, type PeerOptions } from './options.js'
 import { createOrders, missed, type Orders } from './orders.js'
 import { createCache } from './store/cache.js'
@@ -34,15 +35,19 @@ import { NOTHING_SHARED } from './store/nothing-shared.js'
 import { createBudget, within } from './streams/budget.js'
 import { askablePeers, createDirectory, type KnownPeer, knownPeers } from './streams/directory.js'
 import type { Happening, PeerEvent } from './streams/events.js'
-import { readOpened } from './streams/local-read.js'
 import { PRIVATE_FOLDER } from './streams/names.js'
-import type { Inbound, Outcome, PeerUrl, ReadOutcome, ReadRequest, SharedFile, Source } from './streams/ports.js'
+import { moreHolders } from './streams/more-holders.js'
+import type { Inbound, Outcome, PeerUrl, Question, SharedFile } from './streams/ports.js'
 import { createQuery } from './streams/query.js'
+import type { Asked } from './streams/query-rules.js'
 import { createRelay } from './streams/relay.js'
 import { createTransfer } from './streams/transfer.js'
 import { peerKey } from './streams/urls.js'
 import { createHttpTransport } from './transport/http/transport.js'
 import { SOFTWARE } from './version.js'
+
+/** How long all are given to say whether they have the content that is being fetched: nobody waits for it. */
+const GATHER_MS = 3_000
 
 /** A running peer: what it can be ordered to do, what it tells, and its end. */
 export interface Peer extends Orders {
@@ -103,9 +108,10 @@ export function createPeer(given: PeerOptions): Peer {
       : within(budget, options.transport)
 
   const directory = createDirectory({ hello: transport.hello, scheduler, stop$ })
+  const content = createContent({ library, cache, transport, ownUrl: () => ownUrl })
   const query = createQuery({
     ask: transport.ask,
-    find: async (name, elsewhere) => (elsewhere ? undefined : ((await library.find(name)) ?? cache.find(name))),
+    find: content.find,
     neighbours: () => askablePeers(directory.state()),
     report: (url, reason) => directory.send({ type: 'fail', url, reason }),
     newId: randomUUID,
@@ -113,42 +119,41 @@ export function createPeer(given: PeerOptions): Peer {
     scheduler,
     stop$
   })
+  const ours = (question: Partial<Question>, deadlineMs = queryTimeoutMs): Asked => ({
+    question: { name: '', history: [], asking: [], deadlineMs, ...question },
+    as: ownUrl,
+    own: true
+  })
   const askOurselves = (name: string, elsewhere: boolean): Observable<Outcome> =>
-    query
-      .ask({
-        question: { name, history: [], asking: [], deadlineMs: queryTimeoutMs },
-        as: ownUrl,
-        own: true,
-        elsewhere
-      })
-      .pipe(filter(({ type }) => type !== 'answering'))
-  const open = async (name: string): Promise<Source> =>
-    cache.find(name) !== undefined && (await library.find(name)) === undefined ? cache.open(name) : library.open(name)
-  const read = (holder: PeerUrl, request: ReadRequest): Observable<ReadOutcome> =>
-    // What a foreign neighbour sent is in our cache: we are its holder ourselves.
-    holder === ownUrl ? readOpened(cache.open, request) : transport.read(holder, request)
+    query.ask({ ...ours({ name }), elsewhere }).pipe(filter(({ type }) => type !== 'answering'))
   const transfer = createTransfer({
+    ...content.sources,
+    more: moreHolders({ gather: (question) => query.gather(ours(question, GATHER_MS)), scheduler }),
     // Looked at now, not when it was ordered: another fetch of this name may have been waited for.
-    locate: (name, { overwrite }) =>
-      from(overwrite ? Promise.resolve(undefined) : library.find(name)).pipe(
-        switchMap((own) => (own === undefined ? askOurselves(name, true) : of(own))),
+    locate: (name, { ifExists, into }) =>
+      from(ifExists !== 'refuse' || into !== undefined ? Promise.resolve(undefined) : library.find(name)).pipe(
+        switchMap((own) => (own === undefined ? askOurselves(name, into === undefined) : of(own))),
         map((found) => {
           if (!('type' in found)) return { type: 'failed' as const, code: 'EXISTS', detail: `You have ${name} already` }
           return found.type === 'offered' ? found.offer : missed(name)
         })
       ),
-    read,
     downloads,
     scheduler,
     stop$
   })
 
   const inbound: Inbound = {
+    ...content.served,
     introduced: (url) => directory.send({ type: 'introduce', url, told: false }),
     asked: (question, as) => query.ask({ question, as, own: false }),
-    askedForContent: createRelay({ ask: (question, as) => query.ask({ question, as, own: false }), open, read, cache }),
+    askedForContent: createRelay({
+      ask: (question, as) => query.ask({ question, as, own: false }),
+      open: content.served.open,
+      read: content.sources.read,
+      cache
+    }),
     askedToFetch: (name, secret) => (isSecret(secret, options.fetchSecret) ? fetchOnBehalf(name) : of('denied')),
-    open,
     list: (after) => library.list(after)
   }
   const fetchOnBehalf = (name: string): Observable<'done' | 'missed' | 'denied' | 'failed'> =>
@@ -192,6 +197,7 @@ export function createPeer(given: PeerOptions): Peer {
       started$.error(cause ?? closed())
       ending$.next(cause ?? closed())
       stop$.next()
+      transport.close?.()
       await Promise.all([library.close(), downloads.close(), cache.close()])
       event$.next(stamped({ type: 'closed', ...(cause === undefined ? {} : { code: cause.code }) }))
       event$.complete()
@@ -212,6 +218,7 @@ export function createPeer(given: PeerOptions): Peer {
     transport,
     ask: askOurselves,
     ownUrl: () => ownUrl,
+    scheduler,
     whenStarted
   })
   return {

@@ -3,7 +3,8 @@ import { type FileHandle, mkdir, open, rmdir, statfs, unlink } from 'node:fs/pro
 import { basename, dirname, join } from 'node:path'
 import { P2pError } from '../errors.js'
 import { PRIVATE_FOLDER } from '../streams/names.js'
-import type { Cache, SharedFile } from '../streams/ports.js'
+import type { Cache, SharedFile, Source } from '../streams/ports.js'
+import { createAnswers, notFound } from './answers.js'
 import { checkContent, createGatherer, diskError } from './gather.js'
 import { createSource } from './source.js'
 
@@ -36,7 +37,9 @@ const MAX_AGE_MS = 60_000
 const CHECK_EVERY_BYTES = 64 * 1024 ** 2
 
 interface Entry extends Pick<Parameters<typeof createSource>[0], 'handle' | 'stat'> {
-  readonly file: SharedFile
+  readonly file: SharedFile & { readonly root: string }
+  /** The hashes of its pieces. */
+  readonly layer: Uint8Array
   readonly untilMs: number
   /** Who holds the handle: the table, and each open source. */
   holders: number
@@ -52,6 +55,7 @@ export function createCache({ dir, maxBytes = DEFAULT_MAX_BYTES }: CacheOptions)
   /** The last one that arrives, or waits to, by name. */
   const keeping = new Map<string, Promise<SharedFile>>()
   const stops = new Set<() => Promise<void>>()
+  const { answer } = createAnswers((root) => Promise.resolve(rooted(root)?.layer))
   let keptBytes = 0
   let incomingBytes = 0
   let closed = false
@@ -86,6 +90,18 @@ export function createCache({ dir, maxBytes = DEFAULT_MAX_BYTES }: CacheOptions)
     entries.delete(name)
     entries.set(name, entry)
     return entry
+  }
+
+  /** An entry with this content, whatever its name is. */
+  function rooted(root: string): Entry | undefined {
+    for (const [name, { file }] of entries) if (file.root === root) return touch(name)
+    return undefined
+  }
+
+  function sourceOf(entry: Entry): Source {
+    entry.holders += 1
+    const { handle, stat, file } = entry
+    return createSource({ name: file.name, handle, stat, root: file.root, close: () => letGo(entry) })
   }
 
   async function receive(
@@ -129,7 +145,8 @@ export function createCache({ dir, maxBytes = DEFAULT_MAX_BYTES }: CacheOptions)
       await drop(name)
       await makeRoom()
       const file = { name, size: length, modifiedMs: Number(stat.mtimeMs), root }
-      entries.set(name, { file, untilMs: performance.now() + MAX_AGE_MS, handle, stat, holders: 1 })
+      const untilMs = performance.now() + MAX_AGE_MS
+      entries.set(name, { file, layer: gatherer.layer(), untilMs, handle, stat, holders: 1 })
       keptBytes += length
       return file
     } catch (error) {
@@ -178,9 +195,22 @@ export function createCache({ dir, maxBytes = DEFAULT_MAX_BYTES }: CacheOptions)
     open(name) {
       const entry = touch(name)
       if (entry === undefined) return Promise.reject(new P2pError('NOT_FOUND', `Couldn't find the file ${name}`))
-      entry.holders += 1
-      const { handle, stat, file } = entry
-      return Promise.resolve(createSource({ name, handle, stat, root: file.root, close: () => letGo(entry) }))
+      return Promise.resolve(sourceOf(entry))
+    },
+    findRoot: (root) => rooted(root)?.file,
+    openRoot(root) {
+      const entry = rooted(root)
+      return entry === undefined ? Promise.reject(notFound(root)) : Promise.resolve(sourceOf(entry))
+    },
+    async hashes(request) {
+      const entry = rooted(request.root)
+      if (entry === undefined) throw notFound(request.root)
+      const source = sourceOf(entry)
+      try {
+        return await answer(source, request)
+      } finally {
+        await source.close()
+      }
     },
     async close() {
       closed = true

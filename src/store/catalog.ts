@@ -22,6 +22,8 @@ export type Catalog = ReturnType<typeof createCatalog>
 
 export function createCatalog() {
   const entries = new Map<string, Entry>()
+  /** Names by root: one as it is, since few contents have more. */
+  const byRoot = new Map<string, string | Set<string>>()
   const change$ = new Subject<{ type: 'file-added' | 'file-removed'; name: string }>()
   const touched$ = new Subject<void>()
   const closed$ = new Subject<void>()
@@ -67,12 +69,30 @@ export function createCatalog() {
     touched$.next()
   }
 
+  function index(name: string, root: string): void {
+    const names = byRoot.get(root)
+    if (names === undefined || names === name) byRoot.set(root, name)
+    else if (typeof names === 'string') byRoot.set(root, new Set([names, name]))
+    else names.add(name)
+  }
+
+  function unindex(name: string, root: string): void {
+    const names = byRoot.get(root)
+    if (names === name) byRoot.delete(root)
+    else if (typeof names === 'object') {
+      names.delete(name)
+      if (names.size === 0) byRoot.delete(root)
+    }
+  }
+
   /** Whether there was room. */
   function put(entry: Entry): boolean {
-    const known = entries.has(entry.name)
-    if (!known && entries.size >= MAX_SHARED_FILES) return false
+    const before = entries.get(entry.name)
+    if (before === undefined && entries.size >= MAX_SHARED_FILES) return false
     entries.set(entry.name, entry)
-    if (!known) {
+    if (before?.root !== undefined) unindex(entry.name, before.root)
+    if (entry.root !== undefined) index(entry.name, entry.root)
+    if (before === undefined) {
       fresh.add(entry.name)
       if (announcing) change$.next({ type: 'file-added', name: entry.name })
     }
@@ -81,7 +101,10 @@ export function createCatalog() {
   }
 
   function remove(name: string): void {
-    if (!entries.delete(name)) return
+    const before = entries.get(name)
+    if (before === undefined) return
+    entries.delete(name)
+    if (before.root !== undefined) unindex(name, before.root)
     if (!fresh.delete(name)) anyGone = true
     if (announcing) change$.next({ type: 'file-removed', name })
     touch()
@@ -108,6 +131,13 @@ export function createCatalog() {
     change$: change$.asObservable(),
     get: (name: string) => entries.get(name),
     names: () => [...entries.keys()],
+    /** The files with this content. */
+    named(root: string): string[] {
+      const names = byRoot.get(root) ?? []
+      return typeof names === 'string' ? [names] : [...names]
+    },
+    /** The contents of all files, as identities. */
+    identities: () => new Set([...entries.values()].map(({ identity }) => identity)),
     put,
     remove,
     list,

@@ -27,6 +27,8 @@ interface FollowInit {
   readonly catalog: Catalog
   /** Takes a whole file into the list. */
   readonly enlist: (name: string, stat: BigIntStats) => void
+  /** The content of a file has been written over. */
+  readonly onOverwritten: (identity: string) => void
   readonly onProblem: (message: string, cause?: unknown) => void
   readonly signal: AbortSignal
 }
@@ -39,7 +41,7 @@ export function settlesInMs(stat: BigIntStats): number {
 }
 
 /** Keeps the catalog as the folder is: reads it once, then looks at each name that a watch, or the next reading, hints at. */
-export function followFolder({ root, catalog, enlist, onProblem, signal }: FollowInit) {
+export function followFolder({ root, catalog, enlist, onOverwritten, onProblem, signal }: FollowInit) {
   /** When to look at a name. */
   const hints = new Map<string, number>()
   /** Since when a file that is being written has been as it is. */
@@ -120,7 +122,9 @@ export function followFolder({ root, catalog, enlist, onProblem, signal }: Follo
 
   async function lookAtFile(name: string, stat: BigIntStats): Promise<void> {
     const identity = identityOf(stat)
-    if (catalog.get(name)?.identity === identity) return
+    const listed = catalog.get(name)?.identity
+    if (listed === identity) return
+    if (listed !== undefined) onOverwritten(listed)
     const before = unsettled.get(name)
     const same = before?.identity === identity
     const leftMs = settlesInMs(stat)

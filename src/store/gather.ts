@@ -15,6 +15,8 @@ export interface Gatherer {
   readonly append: (chunk: Uint8Array) => Promise<void>
   /** Writes what is left, and tells the root of it all. */
   readonly finish: () => Promise<string>
+  /** After `finish`: the hashes of its pieces. */
+  readonly layer: () => Uint8Array
   /** Waits for what is being written. Nothing is taken after that. */
   readonly stop: () => Promise<void>
 }
@@ -57,6 +59,7 @@ export function createGatherer(handle: FileHandle): Gatherer {
       await writing
       return hasher.digest()
     },
+    layer: hasher.layer,
     stop: () => writing.catch(() => undefined)
   }
 }

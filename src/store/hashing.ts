@@ -1,101 +1,153 @@
-import { createRootHasher } from './merkle.js'
-import { openInside } from './paths.js'
-import { identityOf } from './source.js'
+/** Hashes files in the background, in threads of their own: here is only who is next. */
+import { availableParallelism } from 'node:os'
+import { Worker } from 'node:worker_threads'
+import type { Hashed, HashOrder } from './hash-worker.js'
+import { threadUrl } from './thread.js'
 
-/** Bytes hashed in one go: below a millisecond, so that others get their turn. */
-const STEP_BYTES = 1024 * 1024
+/** Threads that hash: with more a disk would only seek, and the peer has other things to do. */
+const MAX_WORKERS = Math.max(1, Math.min(2, availableParallelism()))
+
+/** Handed to a thread at a time. Many small files cost one message; few large ones leave some for the other thread. */
+const MAX_BATCH_FILES = 512
+const MAX_BATCH_BYTES = 64 * 1024 ** 2
+
+/** A thread that has had nothing to do for this long goes, and its memory with it. */
+const IDLE_MS = 5_000
 
 interface HashingInit {
   readonly root: string
-  readonly isKnown: (identity: string) => boolean
-  readonly onRoot: (name: string, identity: string, root: string) => void
+  /** Whether a name need not be hashed any more. */
+  readonly isKnown: (name: string) => boolean
+  readonly onHashed: (name: string, content: NonNullable<Hashed['content']>) => void
 }
 
-/** Hashes files in the background, one at a time: two would only make the disk seek. */
-export function createHashing({ root, isKnown, onRoot }: HashingInit) {
-  const waiting = new Set<string>()
-  const wanted = new Set<string>()
-  const inHand = new Set<string>()
-  const buffer = Buffer.allocUnsafeSlow(STEP_BYTES)
-  let running: Promise<void> | undefined
-  let begun = false
+interface Thread {
+  readonly worker: Worker
+  /** What it has been given, with the size as far as it is known. */
+  readonly given: Map<string, number>
+  givenBytes: number
+  idle: NodeJS.Timeout | undefined
+}
+
+export function createHashing({ root, isKnown, onHashed }: HashingInit) {
+  /** Names with their sizes. */
+  const waiting = new Map<string, number>()
+  const wants = new Map<string, { readonly done: Promise<void>; readonly tell: () => void }>()
+  const threads = new Set<Thread>()
+  const ending = new Set<Promise<unknown>>()
   let closed = false
 
-  function take(names: Set<string>): string | undefined {
-    for (const name of names) {
-      wanted.delete(name)
-      waiting.delete(name)
-      return name
-    }
-    return undefined
-  }
-
-  const next = () => take(wanted) ?? (begun ? take(waiting) : undefined)
-
-  async function run(): Promise<void> {
-    for (let name = next(); name !== undefined; name = next()) await hashFile(name)
-  }
-
-  async function hashFile(name: string, yields = true): Promise<void> {
-    if (inHand.has(name)) return
-    inHand.add(name)
-    try {
-      const handle = await openInside(root, name)
-      if (handle === undefined) return
-      try {
-        const identity = identityOf(await handle.stat({ bigint: true }))
-        if (isKnown(identity)) return
-        const hasher = createRootHasher()
-        for (let position = 0; ; ) {
-          const { bytesRead } = await handle.read(buffer, 0, STEP_BYTES, position)
-          if (bytesRead === 0) break
-          hasher.update(buffer.subarray(0, bytesRead))
-          position += bytesRead
-          // Who was asked for overtakes even a file of many gigabytes that is half done.
-          // One after the other: each that was put off would hold a descriptor.
-          while (yields && wanted.size > 0 && !closed) await hashFile(take(wanted) ?? '', false)
-          if (closed) return
-        }
-        if (identityOf(await handle.stat({ bigint: true })) === identity) onRoot(name, identity, hasher.digest())
-      } finally {
-        await handle.close()
+  function startThread(): Thread {
+    const worker = new Worker(threadUrl('hash-worker.js'), { workerData: { root } })
+    // What is not hashed is no reason to go on living.
+    worker.unref()
+    const thread: Thread = { worker, given: new Map(), givenBytes: 0, idle: undefined }
+    threads.add(thread)
+    worker.on('message', (results: Hashed[]) => {
+      for (const { name, content } of results) {
+        takeBack(thread, name)
+        if (content !== undefined) onHashed(name, content)
+        tellWanters(name)
       }
-    } catch {
-      // A file that cannot be read now is offered without a root; it comes back when it changes.
-    } finally {
-      inHand.delete(name)
-    }
+      fill(thread)
+    })
+    // Also when it failed: what it had is offered without a root.
+    worker.on('error', () => undefined)
+    worker.on('exit', () => {
+      threads.delete(thread)
+      clearTimeout(thread.idle)
+      for (const name of thread.given.keys()) tellWanters(name)
+      if (!closed) spread()
+    })
+    return thread
   }
 
-  function start(): void {
-    if (closed || running !== undefined) return
-    running = run().finally(() => {
-      running = undefined
-      if (wanted.size > 0 || (begun && waiting.size > 0)) start()
-    })
+  /** Nothing is given to it from here on. */
+  function end(thread: Thread): void {
+    threads.delete(thread)
+    const ended = thread.worker.terminate().finally(() => ending.delete(ended))
+    ending.add(ended)
+  }
+
+  function takeBack(thread: Thread, name: string): void {
+    thread.givenBytes -= thread.given.get(name) ?? 0
+    thread.given.delete(name)
+  }
+
+  function give(thread: Thread, name: string, sizeBytes: number): void {
+    thread.given.set(name, sizeBytes)
+    thread.givenBytes += sizeBytes
+    clearTimeout(thread.idle)
+    thread.idle = undefined
+  }
+
+  function tellWanters(name: string): void {
+    wants.get(name)?.tell()
+    wants.delete(name)
+  }
+
+  /** Gives a thread the next batch before it has done with the last one. */
+  function fill(thread: Thread): void {
+    const names: string[] = []
+    if (thread.given.size <= MAX_BATCH_FILES / 2 && thread.givenBytes <= MAX_BATCH_BYTES / 2) {
+      let batchBytes = 0
+      for (const [name, sizeBytes] of waiting) {
+        if (names.length >= MAX_BATCH_FILES || batchBytes >= MAX_BATCH_BYTES) break
+        waiting.delete(name)
+        if (isKnown(name) || isGiven(name)) continue
+        names.push(name)
+        batchBytes += sizeBytes
+        give(thread, name, sizeBytes)
+      }
+    }
+    if (names.length > 0) thread.worker.postMessage({ names, wanted: false } satisfies HashOrder)
+    else if (thread.given.size === 0) thread.idle ??= setTimeout(() => end(thread), IDLE_MS).unref()
+  }
+
+  const isGiven = (name: string) => [...threads].some(({ given }) => given.has(name))
+
+  /** Sees to it that what waits is being worked on. */
+  function spread(): void {
+    if (closed || waiting.size === 0) return
+    for (const thread of threads) fill(thread)
+    while (waiting.size > 0 && threads.size < MAX_WORKERS) fill(startThread())
+  }
+
+  function wantedThread(name: string): Thread {
+    const all = [...threads]
+    const having = all.find(({ given }) => given.has(name))
+    if (having !== undefined) return having
+    const free = all.find(({ given }) => given.size === 0)
+    if (free !== undefined) return free
+    if (threads.size < MAX_WORKERS) return startThread()
+    return all.reduce((best, other) => (other.given.size < best.given.size ? other : best))
   }
 
   return {
-    /** Some time, after `begin`. */
-    add: (name: string) => {
-      waiting.add(name)
-      if (begun) start()
+    /** When there is time. */
+    add(name: string, sizeBytes: number): void {
+      if (closed) return
+      waiting.set(name, sizeBytes)
+      spread()
     },
-    /** Next. */
-    want: (name: string) => {
-      wanted.add(name)
-      start()
+    /** Next. Resolves when it has been tried. */
+    want(name: string): Promise<void> {
+      const before = wants.get(name)
+      if (closed || before !== undefined) return before?.done ?? Promise.resolve()
+      let tell: () => void = () => undefined
+      const done = new Promise<void>((resolve) => (tell = resolve))
+      wants.set(name, { done, tell: () => tell() })
+      const thread = wantedThread(name)
+      if (!thread.given.has(name)) give(thread, name, waiting.get(name) ?? 0)
+      waiting.delete(name)
+      thread.worker.postMessage({ names: [name], wanted: true } satisfies HashOrder)
+      return done
     },
-    /** The folder has been read: from now on the disk is free for the files nobody asked for yet. */
-    begin: () => {
-      begun = true
-      start()
-    },
-    close: async () => {
+    async close(): Promise<void> {
       closed = true
       waiting.clear()
-      wanted.clear()
-      await running
+      for (const thread of threads) end(thread)
+      await Promise.all(ending)
     }
   }
 }

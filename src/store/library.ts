@@ -2,13 +2,16 @@ import type { BigIntStats } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { P2pError } from '../errors.js'
-import type { Library, SharedFile, Source } from '../streams/ports.js'
+import type { HashRequest, Library, SharedFile, Source } from '../streams/ports.js'
+import { createAnswers, notFound } from './answers.js'
 import { createCatalog, MAX_SHARED_FILES } from './catalog.js'
 import { followFolder, settlesInMs } from './follow.js'
+import { createHashIndex } from './hash-index.js'
 import { createHashing } from './hashing.js'
 import { isSpeltSo, locate, openInside, rootOf } from './paths.js'
 import { createRecentFiles, type RecentFile, SMALL_BYTES, sourceOf } from './recent.js'
 import { createSource, identityOf } from './source.js'
+import type { State } from './state.js'
 
 /** Different problems told to the owner; a folder of thousands of broken ones should not fill the terminal. */
 const MAX_PROBLEMS = 100
@@ -18,6 +21,8 @@ export interface LibraryOptions {
   readonly dir: string
   /** Hears, once each, of what keeps files from being shared. Nothing is done with it when absent. */
   readonly onProblem?: (problem: P2pError) => void
+  /** Gives the state that is open while the library is; asked for once, by `start`. Without, hashes are forgotten at the end. */
+  readonly state?: () => Promise<State>
 }
 
 /** The library of a real folder. Whatever it lists, the disk has the last word: `find` and `open` look there. */
@@ -25,9 +30,17 @@ export interface FolderLibrary extends Library {
   /** Begins to read and to watch the folder; resolves when all of it has been seen once. `find` and `open` do not have to wait for it. Errors with FOLDER. */
   readonly start: () => Promise<void>
   /** Offers a file that has just been put in place, at once and without hashing it again. */
-  readonly adopt: (name: string, known: { readonly size: number; readonly root: string }) => Promise<void>
+  readonly adopt: (name: string, known: KnownContent) => Promise<void>
   /** Stops watching and hashing; opened files can still be read. */
   readonly close: () => Promise<void>
+}
+
+/** What was learnt of a content while it arrived. */
+export interface KnownContent {
+  readonly size: number
+  readonly root: string
+  /** The hashes of its pieces; empty for one piece or less. A longer file is hashed again without. */
+  readonly layer?: Uint8Array
 }
 
 interface Opened {
@@ -35,15 +48,15 @@ interface Opened {
   readonly stat: BigIntStats
 }
 
-export function createLibrary({ dir, onProblem = () => undefined }: LibraryOptions): FolderLibrary {
+export function createLibrary({ dir, onProblem = () => undefined, state }: LibraryOptions): FolderLibrary {
   const catalog = createCatalog()
   const stop = new AbortController()
   const recent = createRecentFiles()
   const looks = new Map<string, Promise<RecentFile | undefined>>()
   // Whoever changes a file shall not wait for what is remembered to expire.
   catalog.change$.subscribe(({ name }) => recent.drop(name))
-  /** Roots by content, so that a file that was moved keeps its own. */
-  const roots = new Map<string, string>()
+  const known = createHashIndex()
+  const { answer } = createAnswers(known.layer)
   const told = new Set<string>()
   let folder: ReturnType<typeof openFolder> | undefined
 
@@ -53,14 +66,21 @@ export function createLibrary({ dir, onProblem = () => undefined }: LibraryOptio
   function openFolder(root: string) {
     const hashing = createHashing({
       root,
-      isKnown: (identity) => roots.has(identity),
-      onRoot(name, identity, contentRoot) {
-        remember(identity, contentRoot)
+      isKnown: (name) => catalog.get(name)?.root !== undefined,
+      onHashed(name, { identity, root: contentRoot, layer }) {
+        known.remember(identity, contentRoot, layer)
         const entry = catalog.get(name)
         if (entry?.identity === identity) catalog.put({ ...entry, root: contentRoot })
       }
     })
-    const following = followFolder({ root, catalog, enlist, onProblem: problem, signal: stop.signal })
+    const following = followFolder({
+      root,
+      catalog,
+      enlist,
+      onOverwritten: known.drop,
+      onProblem: problem,
+      signal: stop.signal
+    })
     return { root, hashing, following }
   }
 
@@ -72,20 +92,11 @@ export function createLibrary({ dir, onProblem = () => undefined }: LibraryOptio
 
   function enlist(name: string, stat: BigIntStats): void {
     const identity = identityOf(stat)
-    const root = roots.get(identity)
+    const root = known.root(identity)
     const file = { name, size: Number(stat.size), modifiedMs: Number(stat.mtimeMs), identity }
     if (!catalog.put(root === undefined ? file : { ...file, root })) {
       problem(`Only ${MAX_SHARED_FILES} files are listed; the others are found by their names only`)
-    } else if (root === undefined) theFolder().hashing.add(name)
-  }
-
-  function remember(identity: string, root: string): void {
-    // Contents that were rewritten since only take room; the oldest go first.
-    for (const oldest of roots.keys()) {
-      if (roots.size < MAX_SHARED_FILES) break
-      roots.delete(oldest)
-    }
-    roots.set(identity, root)
+    } else if (root === undefined) theFolder().hashing.add(name, file.size)
   }
 
   const pause = (ms: number) => sleep(ms, undefined, { signal: stop.signal, ref: false }).catch(() => undefined)
@@ -116,7 +127,7 @@ export function createLibrary({ dir, onProblem = () => undefined }: LibraryOptio
   }
 
   const shared = ({ name, size, modifiedMs, identity }: RecentFile): SharedFile => {
-    const root = roots.get(identity)
+    const root = known.root(identity)
     return { name, size, modifiedMs, ...(root === undefined ? {} : { root }) }
   }
 
@@ -150,7 +161,7 @@ export function createLibrary({ dir, onProblem = () => undefined }: LibraryOptio
         ...(source.size > SMALL_BYTES ? {} : { bytes: await whole(source) })
       }
       recent.put(file)
-      if (!roots.has(file.identity)) theFolder().hashing.want(name)
+      if (known.root(file.identity) === undefined) void theFolder().hashing.want(name)
       return file
     } finally {
       await source.close()
@@ -166,30 +177,77 @@ export function createLibrary({ dir, onProblem = () => undefined }: LibraryOptio
     // Says what is wrong with a bad name; one that was seen is none.
     if (recent.get(name) === undefined) locate('', name)
     const file = await look(name)
-    if (file?.bytes !== undefined) return sourceOf(file, file.bytes, roots.get(file.identity))
+    if (file?.bytes !== undefined) return sourceOf(file, file.bytes, known.root(file.identity))
     const opened = file === undefined ? undefined : await openWhole(name)
     if (opened === undefined) throw new P2pError('NOT_FOUND', `Couldn't find the file ${name}`)
     const { handle, stat } = opened
-    return createSource({ name, handle, stat, root: roots.get(identityOf(stat)), close: () => handle.close() })
+    return createSource({ name, handle, stat, root: known.root(identityOf(stat)), close: () => handle.close() })
   }
 
-  async function adopt(name: string, known: { size: number; root: string }): Promise<void> {
+  async function findRoot(root: string): Promise<SharedFile | undefined> {
+    for (const name of catalog.named(root)) {
+      const file = await find(name)
+      if (file?.root === root) return file
+    }
+    return undefined
+  }
+
+  async function openRoot(root: string): Promise<Source> {
+    for (const name of catalog.named(root)) {
+      const source = await open(name).catch(() => undefined)
+      if (source?.root === root) return source
+      await source?.close()
+    }
+    throw notFound(root)
+  }
+
+  async function hashes(request: HashRequest): Promise<Uint8Array> {
+    const source = await openRoot(request.root)
+    try {
+      return await answer(source, request)
+    } finally {
+      await source.close()
+    }
+  }
+
+  async function rootOfName(name: string, waitMs: number): Promise<string | undefined> {
+    const file = await find(name)
+    if (file === undefined) {
+      locate('', name)
+      throw new P2pError('NOT_FOUND', `Couldn't find the file ${name}`)
+    }
+    if (file.root !== undefined || waitMs <= 0) return file.root
+    const enough = new AbortController()
+    try {
+      await Promise.race([
+        theFolder().hashing.want(name),
+        sleep(waitMs, undefined, { signal: AbortSignal.any([enough.signal, stop.signal]) }).catch(() => undefined)
+      ])
+    } finally {
+      enough.abort()
+    }
+    return (await find(name))?.root
+  }
+
+  async function adopt(name: string, { size, root: contentRoot, layer }: KnownContent): Promise<void> {
     const { root } = theFolder()
     const opened = await openOnce(root, name)
     if (opened === undefined) return
     await opened.handle.close()
     // Somebody may have put another one there since.
-    if (Number(opened.stat.size) !== known.size) return
+    if (Number(opened.stat.size) !== size) return
     recent.drop(name)
-    remember(identityOf(opened.stat), known.root)
+    known.remember(identityOf(opened.stat), contentRoot, layer)
     enlist(name, opened.stat)
   }
 
   let started: Promise<void> | undefined
   async function begin(): Promise<void> {
-    await theFolder().following.begin()
-    theFolder().hashing.begin()
+    const { following } = theFolder()
+    if (state !== undefined) await known.attach(await state())
+    await following.begin()
     catalog.announce()
+    if (!stop.signal.aborted) await known.tidy(catalog.identities())
   }
 
   return {
@@ -198,12 +256,17 @@ export function createLibrary({ dir, onProblem = () => undefined }: LibraryOptio
     list: catalog.list,
     find,
     open,
+    findRoot,
+    openRoot,
+    hashes,
+    rootOf: rootOfName,
     adopt,
     start: () => (started ??= begin()),
     async close() {
       stop.abort()
       await started?.catch(() => undefined)
       await Promise.all([folder?.following.end(), folder?.hashing.close()])
+      await known.close()
       catalog.close()
     }
   }

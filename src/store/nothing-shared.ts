@@ -3,11 +3,17 @@ import { NEVER, of } from 'rxjs'
 import { P2pError } from '../errors.js'
 import type { FolderLibrary } from './library.js'
 
+const notFound = (what: string) => Promise.reject(new P2pError('NOT_FOUND', `Couldn't find the file ${what}`))
+
 export const NOTHING_SHARED: FolderLibrary = {
   file$: of([]),
   change$: NEVER,
   find: () => Promise.resolve(undefined),
-  open: (name: string) => Promise.reject(new P2pError('NOT_FOUND', `Couldn't find the file ${name}`)),
+  open: notFound,
+  findRoot: () => Promise.resolve(undefined),
+  openRoot: notFound,
+  hashes: ({ root }) => notFound(root),
+  rootOf: notFound,
   list: () => ({ files: [], more: false }),
   start: () => Promise.resolve(),
   adopt: () => Promise.resolve(),

@@ -4,7 +4,18 @@
  * Looking at a path and using it are two moments, and a folder may have become a link in between. So nothing is believed
  * before it is open: an open file or folder is asked where it lies, and what is made in a folder is made through its handle.
  */
-import { type BigIntStats, constants, existsSync, realpathSync, statSync } from 'node:fs'
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  realpathSync,
+  statSync
+} from 'node:fs'
 import { type FileHandle, lstat, mkdir, open, readdir, readlink, realpath } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { asP2pError, P2pError } from '../errors.js'
@@ -70,6 +81,28 @@ export async function openInside(root: string, name: string): Promise<FileHandle
   }
   await handle.close()
   return undefined
+}
+
+/** As {@link openInside}, for threads that may wait: a descriptor. */
+export function openInsideSync(root: string, name: string): number | undefined {
+  let fd: number | undefined
+  try {
+    const path = locate(root, name)
+    if (!lstatSync(path).isFile()) return undefined
+    fd = openSync(path, constants.O_RDONLY | NO_FOLLOW | NON_BLOCK)
+    if (fstatSync(fd).isFile() && liesAtSync(fd, path)) return fd
+  } catch {
+    // Nothing, as below.
+  }
+  if (fd !== undefined) closeSync(fd)
+  return undefined
+}
+
+function liesAtSync(fd: number, path: string): boolean {
+  if (HAS_PROC) return readlinkSync(`/proc/self/fd/${fd}`) === path
+  if (realpathSync.native(path) !== path) return false
+  const [opened, found] = [fstatSync(fd, { bigint: true }), lstatSync(path, { bigint: true })]
+  return opened.dev === found.dev && opened.ino === found.ino
 }
 
 /** Whether what is open is `path` itself, reached through no link and spelt as on the disk. */

@@ -32,12 +32,12 @@ export function createSource({ name, handle, stat, root, close }: SourceInit): S
   const identity = identityOf(stat)
   let closing: Promise<void> | undefined
 
-  async function readAt(position: number, length: number): Promise<Uint8Array> {
+  async function readAt(memory: Uint8Array, position: number): Promise<number> {
     if (closing !== undefined) throw new P2pError('CLOSED', `${name} has been closed`)
-    const buffer = Buffer.allocUnsafeSlow(length)
+    const length = Math.max(0, Math.min(memory.length, size - position))
     let filled = 0
     while (filled < length) {
-      const { bytesRead } = await handle.read(buffer, filled, length - filled, position + filled)
+      const { bytesRead } = await handle.read(memory, filled, length - filled, position + filled)
       if (bytesRead === 0) break
       filled += bytesRead
     }
@@ -45,13 +45,14 @@ export function createSource({ name, handle, stat, root, close }: SourceInit): S
     if (filled < length || identityOf(await handle.stat({ bigint: true })) !== identity) {
       throw new P2pError('INTEGRITY', `${name} was changed while it was read`, { advice: 'Ask for it again.' })
     }
-    return buffer
+    return length
   }
 
   async function* read(start = 0, end = size): AsyncGenerator<Uint8Array, void, undefined> {
     const stop = Math.min(end, size)
     const readFrom = (position: number) => {
-      const reading = readAt(position, Math.min(READ_BYTES, stop - position))
+      const memory = Buffer.allocUnsafeSlow(Math.min(READ_BYTES, stop - position))
+      const reading = readAt(memory, position).then(() => memory)
       // It runs ahead of the reader, who may leave before it fails.
       reading.catch(() => undefined)
       return reading
@@ -70,6 +71,7 @@ export function createSource({ name, handle, stat, root, close }: SourceInit): S
     ...(root === undefined ? {} : { root }),
     etag: root ?? standInOf(stat),
     read,
+    readAt,
     close: () => (closing ??= close())
   }
 }

@@ -18,7 +18,8 @@ import {
   MAX_HOLDERS,
   Milliseconds,
   Name,
-  OfferStruct
+  OfferStruct,
+  WholeRoot
 } from './schemas.js'
 import type { Method, Methods } from './serve.js'
 import { isXmlText, type XmlRpcValue } from './values.js'
@@ -35,7 +36,14 @@ const VERSION = 1
 
 const HelloParams = v.strictTuple([v.strictObject({ url: ForeignUrl, id: Id, v: v.literal(VERSION) })])
 const QueryParams = v.strictTuple([
-  v.strictObject({ name: Name, history: History, id: v.optional(Id), asking: Asking, deadlineMs: Milliseconds })
+  v.strictObject({
+    name: Name,
+    history: History,
+    id: v.optional(Id),
+    asking: Asking,
+    deadlineMs: Milliseconds,
+    root: v.optional(WholeRoot)
+  })
 ])
 const ListParams = v.strictTuple([v.strictObject({ after: Name })])
 
@@ -58,9 +66,14 @@ export function p2prxMethods(self: Self, { inbound, as }: Speaker): Methods {
     help: 'Who has the file of this name? Takes {name, history, id, asking, deadlineMs}, gives {name, size, root, holders}.',
     inBatch: false,
     async run(params, answer) {
-      const [{ id, ...rest }] = v.parse(QueryParams, params)
+      const [{ id, root: wanted, ...rest }] = v.parse(QueryParams, params)
       const deadlineMs = Math.min(rest.deadlineMs, MAX_DEADLINE_MS)
-      const question: Question = { ...rest, deadlineMs, ...(id === undefined ? {} : { id }) }
+      const question: Question = {
+        ...rest,
+        deadlineMs,
+        ...(id === undefined ? {} : { id }),
+        ...(wanted === undefined ? {} : { root: wanted })
+      }
       const outcome = await settled(inbound.asked(question, as()), answer, deadlineMs)
       if (outcome.type === 'offered') {
         const { root = '', holders, ...offer } = outcome.offer
@@ -111,7 +124,8 @@ export async function askP2prx(line: Line, question: Question, emit: (outcome: O
   const answer = await answerOf(response, line)
   if (answer.type === 'value') {
     const { root, ...offer } = read(OfferStruct, answer.value)
-    if (offer.name !== question.name) throw new CallFailed('nonsense', 'it offers another file')
+    if (question.root === undefined ? offer.name !== question.name : root !== question.root)
+      throw new CallFailed('nonsense', 'it offers another file')
     return { type: 'offered', offer: root === '' ? offer : { ...offer, root } }
   }
   if (answer.code === UNHANDLED) return { type: 'missed' }

@@ -1,0 +1,175 @@
+/** One file on its way in: pieces in any order into a partial file, each verified before it is written. */
+import { P2pError } from '../errors.js'
+import type { Download, IfExists } from '../streams/ports.js'
+import { expectedPieces } from './expected.js'
+import { checkContent, diskError } from './gather.js'
+import { BLOCK_BYTES, EMPTY_ROOT, PIECE_BYTES, PIECE_LAYER, pieceHash, subtreeRoot, treeHeight } from './merkle.js'
+import { giveName } from './naming.js'
+import { locate } from './paths.js'
+import type { Partial } from './partial.js'
+import type { Slot } from './piece-memory.js'
+import type { Pieces } from './pieces.js'
+
+/** Pieces up to this size are hashed at once: a thread would take longer to be told. */
+const SMALL_BYTES = 64 * 1024
+/** The disk is told to write what has come while more comes, so that there is little left to wait for at the end. */
+const SYNC_EVERY_BYTES = 64 * 1024 * 1024
+const HASH_BYTES = 32
+
+interface DownloadInit {
+  readonly root: string
+  readonly name: string
+  readonly sizeBytes: number
+  readonly contentRoot: string | undefined
+  readonly ifExists: IfExists
+  readonly partial: Partial
+  readonly pieces: Pieces
+  /** Told of a file in its place before `finish` resolves. */
+  readonly placed: (name: string, content: { size: number; root: string; layer: Uint8Array }) => Promise<void>
+  /** Called when nothing is left to do. */
+  readonly ended: () => void
+}
+
+export function createDownload(init: DownloadInit): Download {
+  const { root, name, sizeBytes, contentRoot, ifExists, partial, pieces, placed } = init
+  const count = Math.ceil(sizeBytes / PIECE_BYTES)
+  /** The hash of each piece that is on the disk. */
+  const hashes = Buffer.alloc(count * HASH_BYTES)
+  const have = new Uint8Array(count)
+  const expected = contentRoot === undefined ? undefined : expectedPieces(contentRoot, sizeBytes)
+  let unsyncedBytes = 0
+  let syncing: Promise<void> = Promise.resolve()
+  let ended: Promise<void> | undefined
+
+  const lengthOf = (piece: number) => Math.min(PIECE_BYTES, sizeBytes - piece * PIECE_BYTES)
+  const handle = partial.handle
+
+  async function onDisk<T>(work: () => Promise<T>): Promise<T> {
+    if (ended !== undefined) throw new P2pError('CLOSED', `The download of ${name} has ended`)
+    try {
+      return await work()
+    } catch (error) {
+      throw diskError(name, error)
+    }
+  }
+
+  function remember(piece: number, hash: Uint8Array): void {
+    hashes.set(hash, piece * HASH_BYTES)
+    have[piece] = 1
+  }
+
+  async function write(piece: number, slot: Slot) {
+    const [lengthBytes, position] = [lengthOf(piece), piece * PIECE_BYTES]
+    const promised = expected?.hash(piece)
+    if (lengthBytes > SMALL_BYTES) {
+      return pieces.run({ type: 'keep', fd: handle.fd, slot, lengthBytes, position, sizeBytes, expected: promised })
+    }
+    const bytes = slot.bytes.subarray(0, lengthBytes)
+    const hash = pieceHash(bytes, sizeBytes)
+    const right = promised === undefined || hash.equals(promised)
+    for (let at = 0; right && at < lengthBytes; ) {
+      at += (await handle.write(bytes, at, lengthBytes - at, position + at)).bytesWritten
+    }
+    return { right, hash }
+  }
+
+  function syncNowAndThen(bytes: number): void {
+    unsyncedBytes += bytes
+    if (unsyncedBytes < SYNC_EVERY_BYTES) return
+    unsyncedBytes = 0
+    // Whoever finishes waits for the rest, and hears of a disk that failed.
+    syncing = syncing.then(() => handle.datasync())
+    syncing.catch(() => undefined)
+  }
+
+  function end(forget: boolean): Promise<void> {
+    ended ??= (async () => {
+      await syncing.catch(() => undefined)
+      await partial.close(forget)
+      init.ended()
+    })()
+    return ended
+  }
+
+  function rootOfAll(): string {
+    if (count === 0) return EMPTY_ROOT
+    const height = treeHeight(sizeBytes)
+    return count === 1 ? hashes.toString('hex') : subtreeRoot(hashes, PIECE_LAYER, height).toString('hex')
+  }
+
+  return {
+    size: sizeBytes,
+    pieces: count,
+    remains: partial.remains,
+    memory: pieces.take,
+    memoryNow: pieces.tryTake,
+    wants: (piece) => expected?.wants(piece),
+    learn: (request, bytes) => expected?.learn(request, bytes) ?? false,
+    keep: (piece, memory) =>
+      onDisk(async () => {
+        const slot = memory as Slot
+        let right = true
+        try {
+          const result = await write(piece, slot)
+          right = result.right
+          if (!right) return { type: 'wrong' }
+          remember(piece, result.hash)
+          syncNowAndThen(lengthOf(piece))
+          return { type: 'kept' }
+        } finally {
+          if (right) slot.release()
+        }
+      }),
+    wantsBlocks: (piece) => (expected ?? expectedPieces(rootOfAll(), sizeBytes)).wantsBlocks(piece),
+    wrongBlocks(piece, memory, answer) {
+      const bytes = memory.bytes.subarray(0, lengthOf(piece))
+      const wrong = expected?.wrongBlocks(expected.wantsBlocks(piece), bytes, answer)
+      return wrong?.map((block) => {
+        const start = piece * PIECE_BYTES + block * BLOCK_BYTES
+        return { start, end: Math.min(start + BLOCK_BYTES, sizeBytes) }
+      })
+    },
+    async *check() {
+      for (let piece = 0; piece < count; piece++) {
+        const promised = expected?.hash(piece)
+        if (promised === undefined || have[piece] === 1) continue
+        const slot = await pieces.take()
+        try {
+          const work = { type: 'check', fd: handle.fd, slot, lengthBytes: lengthOf(piece) } as const
+          const found = await onDisk(() =>
+            pieces.run({ ...work, position: piece * PIECE_BYTES, sizeBytes, expected: promised })
+          )
+          if (!found.right) continue
+          remember(piece, found.hash)
+        } finally {
+          slot.release()
+        }
+        yield piece
+      }
+    },
+    rewind: () =>
+      onDisk(async () => {
+        have.fill(0)
+        await syncing
+        await handle.truncate(0)
+      }),
+    finish: (promised = contentRoot) =>
+      onDisk(async () => {
+        const missing = have.indexOf(0)
+        const got = rootOfAll()
+        if (missing >= 0) throw new P2pError('INTEGRITY', `${name} is not whole: piece ${missing} is missing`)
+        checkContent(name, { size: sizeBytes, root: got }, { size: sizeBytes, ...withRoot(promised) })
+        // The content before the name: after a power cut there must not be a name without it.
+        await syncing
+        await handle.truncate(sizeBytes)
+        await handle.datasync()
+        const given = await giveName({ root, name, from: partial.path(), ifExists })
+        await end(true)
+        await placed(given, { size: sizeBytes, root: got, layer: count > 1 ? hashes : Buffer.alloc(0) })
+        return { path: locate(root, given), root: got }
+      }),
+    abandon: ({ forget = false } = {}) => end(forget || (!have.includes(1) && partial.remains === undefined))
+  }
+}
+
+const withRoot = (root: string | undefined) => (root === undefined ? {} : { root })

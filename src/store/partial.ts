@@ -1,0 +1,138 @@
+/**
+ * Partial files: what has come of a file that is not whole yet, kept in the private folder for the next try.
+ *
+ * A partial is named after the name of its file, its content, and the process that works on it. So one left by a process
+ * that is gone is found again and taken over, and one that somebody works on is left alone.
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { type FileHandle, lstat, open, readdir, rename, rmdir, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { PRIVATE_FOLDER } from '../streams/names.js'
+import { diskError } from './gather.js'
+import { openPlace, type Place } from './paths.js'
+
+/** Tries to open a partial: the private folder goes when the last download ends, perhaps just now. */
+const MAX_OPEN_TRIES = 10
+/** A partial nobody went on with for this long is removed when another download begins. */
+const MAX_AGE_MS = 30 * 24 * 60 * 60 * 1_000
+
+/** A partial file that is ours. */
+export interface Partial {
+  readonly handle: FileHandle
+  /** Path to hand to the file system. */
+  readonly path: () => string
+  /** What lay there before: bytes, and whether they belong to another content. */
+  readonly remains: { readonly bytes: number; readonly changed: boolean } | undefined
+  /** Lets go of it; the file stays unless `forget`. */
+  readonly close: (forget: boolean) => Promise<void>
+}
+
+interface Wanted {
+  readonly root: string
+  readonly name: string
+  readonly sizeBytes: number
+  readonly contentRoot: string | undefined
+}
+
+/** Names that this process works on: its own token is in each of them, so a second look tells nothing. */
+const ours = new Set<string>()
+
+/** Opens the partial of a file: the one an earlier try left, else a new one. */
+export async function openPartial(wanted: Wanted): Promise<Partial> {
+  for (let tries = 1; ; tries++) {
+    let place: Place | undefined
+    try {
+      place = await openPlace(wanted.root, [PRIVATE_FOLDER])
+      return await openIn(place, wanted)
+    } catch (error) {
+      await place?.close()
+      if (tries === MAX_OPEN_TRIES) throw diskError(wanted.name, error)
+    }
+  }
+}
+
+async function openIn(place: Place, { root, name, sizeBytes, contentRoot }: Wanted): Promise<Partial> {
+  const prefix = digest(name)
+  // Until the root is known, the size stands for the content.
+  const unknown = digest(`${sizeBytes} bytes`)
+  const content = contentRoot === undefined ? unknown : digest(contentRoot)
+  const entry = `${prefix}-${content}-${OWNER}-${randomBytes(4).toString('hex')}.part`
+  ours.add(entry)
+  try {
+    const old = await claim(place, prefix, entry)
+    const handle = await open(place.at(entry), old === undefined ? 'wx+' : 'r+')
+    const bytes = old === undefined ? 0 : (await handle.stat()).size
+    const changed = old !== undefined && ![content, unknown].includes(old.split('-')[1] ?? '')
+    return {
+      handle,
+      path: () => place.at(entry),
+      remains: bytes === 0 ? undefined : { bytes, changed },
+      async close(forget) {
+        await handle.close()
+        if (forget) await unlink(place.at(entry)).catch(() => undefined)
+        ours.delete(entry)
+        await place.close()
+        // Succeeds for the last one only, as long as nothing else lies there.
+        await rmdir(join(root, PRIVATE_FOLDER)).catch(() => undefined)
+      }
+    }
+  } catch (error) {
+    ours.delete(entry)
+    throw error
+  }
+}
+
+/** Takes over what an earlier try left under a name of ours; of many who try, one succeeds. */
+async function claim(place: Place, prefix: string, entry: string): Promise<string | undefined> {
+  for (const found of await readdir(place.at('.'))) {
+    if (!found.endsWith('.part') || ours.has(found)) continue
+    if (await isOld(place.at(found))) await unlink(place.at(found)).catch(() => undefined)
+    else if (found.startsWith(`${prefix}-`) && !isAlive(ownerOf(found))) {
+      const taken = await rename(place.at(found), place.at(entry)).then(
+        () => true,
+        () => false
+      )
+      if (taken) return found
+    }
+  }
+  return undefined
+}
+
+async function isOld(path: string): Promise<boolean> {
+  const stat = await lstat(path).catch(() => undefined)
+  return stat !== undefined && Date.now() - stat.mtimeMs > MAX_AGE_MS
+}
+
+const digest = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 32)
+
+/** Number and start of a process: numbers come again, in a container at every start. */
+const OWNER = `${process.pid}.${startOf(process.pid)}`
+
+function ownerOf(entry: string): string {
+  return entry.split('-')[2] ?? ''
+}
+
+function isAlive(owner: string): boolean {
+  const pid = Number(owner.split('.')[0])
+  if (!Number.isInteger(pid) || pid <= 0) return false
+  // Ours that are worked on are in `ours`, which has been looked at.
+  if (owner === OWNER) return false
+  try {
+    process.kill(pid, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+  return owner === `${pid}.${startOf(pid)}`
+}
+
+/** When a process was started, in the ticks of Linux; 0 where the system does not tell. */
+function startOf(pid: number): string {
+  try {
+    // Behind the name in brackets, which may hold anything, it is the 20th field.
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '0'
+  } catch {
+    return '0'
+  }
+}

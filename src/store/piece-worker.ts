@@ -1,0 +1,62 @@
+/** The thread that hashes pieces, and reads and writes them: all that takes time and needs no event loop. */
+import { readSync, writeSync } from 'node:fs'
+import { parentPort, workerData } from 'node:worker_threads'
+import { leavesOf, pieceHash } from './merkle.js'
+
+/** A piece to be looked at. Descriptors belong to the process, so any thread may use them. */
+export interface PieceJob {
+  readonly id: number
+  /** `keep`: in memory, to be written if right. `check`: on the disk, to be read. `leaves`: in memory, to be told the hashes of its blocks. */
+  readonly type: 'keep' | 'check' | 'leaves'
+  readonly fd: number
+  /** Which stretch of the shared memory. */
+  readonly slot: number
+  readonly lengthBytes: number
+  /** Where it lies in its file. */
+  readonly position: number
+  /** Of the whole file, bytes. */
+  readonly sizeBytes: number
+  /** Anything is right when absent. */
+  readonly expected?: Uint8Array
+}
+
+export type PieceAnswer =
+  | { readonly id: number; readonly type: 'done'; readonly right: boolean; readonly hash: Uint8Array }
+  | { readonly id: number; readonly type: 'failed'; readonly code: string | undefined; readonly message: string }
+
+const { memory, slotBytes } = workerData as { memory: SharedArrayBuffer; slotBytes: number }
+
+function work({ type, fd, slot, lengthBytes, position, sizeBytes, expected }: PieceJob) {
+  const bytes = Buffer.from(memory, slot * slotBytes, lengthBytes)
+  if (type === 'leaves') return { right: true, hash: leavesOf(bytes) }
+  if (type === 'check' && !readWhole(fd, bytes, position)) return { right: false, hash: new Uint8Array() }
+  const hash = pieceHash(bytes, sizeBytes)
+  const right = expected === undefined || hash.equals(expected)
+  if (type === 'keep' && right) writeWhole(fd, bytes, position)
+  return { right, hash }
+}
+
+function readWhole(fd: number, bytes: Buffer, position: number): boolean {
+  for (let at = 0; at < bytes.length; ) {
+    const read = readSync(fd, bytes, at, bytes.length - at, position + at)
+    if (read === 0) return false
+    at += read
+  }
+  return true
+}
+
+function writeWhole(fd: number, bytes: Buffer, position: number): void {
+  // A disk that is nearly full takes a part, and says so at the next write only.
+  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, position + at)
+}
+
+parentPort?.on('message', (job: PieceJob) => {
+  let answer: PieceAnswer
+  try {
+    answer = { id: job.id, type: 'done', ...work(job) }
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    answer = { id: job.id, type: 'failed', code, message }
+  }
+  parentPort?.postMessage(answer)
+})
