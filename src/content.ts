@@ -59,7 +59,7 @@ export function createContent({ library, cache, transport, ownUrl }: ContentInit
       holder === ownUrl() ? ownRoot(name, waitMs) : transport.rootOf(holder, name, waitMs)
   }
 
-  async function find({ name, root }: Question, elsewhere: boolean): Promise<SharedFile | undefined> {
+  async function find({ name = '', root }: Partial<Question>, elsewhere = false): Promise<SharedFile | undefined> {
     if (root !== undefined) return (await library.findRoot(root)) ?? cache.findRoot(root)
     return elsewhere ? undefined : ((await library.find(name)) ?? cache.find(name))
   }

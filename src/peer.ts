@@ -147,6 +147,7 @@ export function createPeer(given: PeerOptions): Peer {
           return found.type === 'offered' ? found.offer : missed(name)
         })
       ),
+    own: async (root) => ((await content.find({ root })) === undefined ? undefined : ownUrl),
     downloads,
     scheduler,
     stop$

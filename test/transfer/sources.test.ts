@@ -30,7 +30,7 @@ async function getter(scope: Scope, peers: string[], files = {}) {
 }
 
 /** However the choice is spelt. */
-const OVERWRITE = { overwrite: true, ifExists: 'overwrite' } as { overwrite: true }
+const OVERWRITE = { overwrite: true, ifExists: 'overwrite' } as { ifExists: "overwrite" } as const
 
 test('who has the same content under another name helps', PATIENCE, async (scope) => {
   const content = bytesOf(32 * MIB)
