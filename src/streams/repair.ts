@@ -48,7 +48,9 @@ export function repair({ name, root, piece, memory, helpers, place, read, hashes
           first((got, index) => !got || index === joined(wrong).length)
         )
       }),
-      concatMap((whole) => (whole ? from(place.keep(piece, memory)).pipe(map(({ type }) => type === 'kept')) : of(false))),
+      concatMap((whole) =>
+        whole ? from(place.keep(piece, memory)).pipe(map(({ type }) => type === 'kept')) : of(false)
+      ),
       last(undefined, false)
     )
 

@@ -5,8 +5,9 @@
  * much as its own speed deserves, so that all end at the same time; when nothing is left to take, it races the last
  * piece of a slow one. So one slow holder never holds up a fast one.
  */
-import type { PeerUrl } from './ports.js'
+
 import { largest, PIECE_BYTES, type PieceRange } from './pieces.js'
+import type { PeerUrl } from './ports.js'
 
 /** Pieces of a first request, when nothing is known of the holder's speed. */
 const FIRST_PIECES = 2

@@ -271,7 +271,12 @@ function told(key: number, name: string, { step: what, total, meanRate }: Told):
       return { type: 'step', key, result: result({}), happening: { type: 'transfer-started', name, size: total } }
     case 'resumed': {
       const { bytes, changed } = what
-      return { type: 'step', key, result: result({ bytes }), happening: { type: 'transfer-resumed', name, bytes, changed } }
+      return {
+        type: 'step',
+        key,
+        result: result({ bytes }),
+        happening: { type: 'transfer-resumed', name, bytes, changed }
+      }
     }
     case 'progressed': {
       const { bytes, sources: rates, position } = what
@@ -295,5 +300,10 @@ function told(key: number, name: string, { step: what, total, meanRate }: Told):
 
 function waits(key: number, name: string, { total }: Told, code: string): TransferCommand {
   const progress = { name, bytes: 0, total, bytesPerSecond: 0, holders: [], rates: [], state: 'waiting', code } as const
-  return { type: 'step', key, result: { type: 'progress', progress }, happening: { type: 'transfer-waiting', name, code } }
+  return {
+    type: 'step',
+    key,
+    result: { type: 'progress', progress },
+    happening: { type: 'transfer-waiting', name, code }
+  }
 }
