@@ -155,7 +155,8 @@ const PEER_ID = /^[\w-]{1,64}$/
 /** Who downloads: our own kind says who it is, others are known by their address. */
 function downloader({ headers, socket }: IncomingMessage): string {
   const id = headers[PEER_HEADER]
-  return `${socket.remoteAddress ?? ''} ${typeof id === 'string' && PEER_ID.test(id) ? id : ''}`
+  const address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
+  return `${address} ${typeof id === 'string' && PEER_ID.test(id) ? id : ''}`
 }
 
 /** Aborts when there is nobody left to answer. */

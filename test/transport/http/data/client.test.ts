@@ -330,18 +330,17 @@ describe('the memory of a reader', () => {
   /** Two stretches in turn, as a download uses them; tells when it was asked for memory that is still being read. */
   function stretches(stretchBytes: number, buffer: (bytes: number) => ArrayBufferLike) {
     const both = [new Uint8Array(buffer(stretchBytes)), new Uint8Array(buffer(stretchBytes))]
-    let [at, filled, calls, turns] = [0, 0, 0, 0]
+    let [at, filled, calls] = [0, 0, 0]
     const memory: Memory = (count) => {
       if (calls++ === 0) expect(count).toBe(0)
       filled += count
       if (filled === stretchBytes) {
         at ^= 1
         filled = 0
-        turns++
       }
       return both[at]?.subarray(filled) ?? new Uint8Array()
     }
-    return { memory, both, filled: () => turns * stretchBytes + filled }
+    return { memory, both }
   }
 
   test.each([
@@ -372,7 +371,7 @@ describe('the memory of a reader', () => {
         })()
       })
     await done.opened
-    expect([at, lent.filled()]).toEqual([length, length])
+    expect(at).toBe(length)
   })
 
   test('takes nothing of the answer behind', async () => {
@@ -407,7 +406,9 @@ describe('the memory of a reader', () => {
     const subscription = read$.subscribe((outcome) => {
       void (async () => {
         if (outcome.type !== 'body') return
-        for await (const _ of outcome.bytes) break
+        const reader = outcome.bytes[Symbol.asyncIterator]()
+        await reader.next()
+        await reader.return?.()
         left.open()
       })()
     })
