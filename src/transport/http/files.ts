@@ -12,7 +12,7 @@ import { createLender, type Lender, sendBytes } from './send-bytes.js'
 import { type Admission, type SlotLimits, UploadSlots } from './slots.js'
 
 /** What the data plane serves from. */
-export type Holdings = Pick<Inbound, 'open' | 'openRoot' | 'hashes' | 'rootOf'>
+type Holdings = Pick<Inbound, 'open' | 'openRoot' | 'hashes' | 'rootOf'>
 
 /** Nobody may take a shared page for a page of this peer: it is saved, not shown, and if shown, without rights. */
 const HARMLESS = {

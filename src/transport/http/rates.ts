@@ -11,7 +11,7 @@ export interface Rates {
 }
 
 /** Slower than that, time-outs of both sides would end what is just slow. */
-export const LEAST_BYTES_PER_SECOND = 32 * 1_024
+const LEAST_BYTES_PER_SECOND = 32 * 1_024
 /** What is taken at once at the most: so much time of the rate. Changes are felt after it, and nobody hears nothing for long. */
 const SLICE_MS = 25
 /** What may be saved up while nobody waits: the time that a sender needs between two slices. Who is away longer has saved nothing. */
