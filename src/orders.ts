@@ -1,15 +1,14 @@
 /** What the user of a peer may order: hello, query, fetch and list, with what goes wrong as a P2pError. */
-import { EMPTY, expand, filter, from, map, type Observable, switchMap, take } from 'rxjs'
+import { filter, from, map, type Observable, type SchedulerLike, switchMap, take } from 'rxjs'
 import { type ErrorCode, P2pError } from './errors.js'
+import { listPages, matchingOffers } from './listing.js'
 import { parsePeerUrl } from './options.js'
 import { type Directory, type KnownPeer, knownPeers } from './streams/directory.js'
+import { type FolderProgress, fetchAll } from './streams/fetch-all.js'
 import { isPlainName } from './streams/names.js'
-import type { FileList, Offer, Outcome, PeerUrl, SharedFile, Transport } from './streams/ports.js'
-import type { Progress, Transfer } from './streams/transfer.js'
+import type { IfExists, Offer, Outcome, PeerUrl, SharedFile, Transport } from './streams/ports.js'
+import type { Progress, Transfer, TransferOptions } from './streams/transfer.js'
 import { peerKey } from './streams/urls.js'
-
-/** Pages of one list: those of the largest share. A peer that always has more must not keep us for ever. */
-const MAX_PAGES = 2_000
 
 /** Cold Observables: each subscription is one piece of work, and unsubscribing stops it down to the socket. */
 export interface Orders {
@@ -18,13 +17,28 @@ export interface Orders {
   /** Asks for a file by name and emits the first offer. Errors with BAD_NAME, NOT_FOUND or CLOSED. */
   readonly query: (name: string) => Observable<Offer>
   /**
-   * Finds a file and brings it into the folder. Emits progress, the last one with `path` and `root`.
-   * Errors with BAD_NAME, NOT_FOUND, EXISTS (unless `overwrite`), INTEGRITY, DISK, NETWORK, UNFINISHED, BUSY or CLOSED.
-   * Unsubscribing stops it; nothing lies under the final name then.
+   * Finds a file and brings it here from all who have it. Emits progress, the last one with `path` and `root`.
+   * Errors with BAD_NAME, NOT_FOUND, EXISTS (see `ifExists`), INTEGRITY, DISK, NETWORK, UNFINISHED, BUSY or CLOSED.
+   * Unsubscribing stops it; nothing lies under the final name then, and what has come is kept for the next try.
    */
-  readonly fetch: (name: string, options?: { readonly overwrite?: boolean }) => Observable<Progress>
+  readonly fetch: (name: string, options?: FetchOptions) => Observable<Progress>
+  /**
+   * Brings every file whose name fits a glob (`photos/**`, `*.pdf`) and that a known p2p-rx peer lists. Goes on after a
+   * failure, and emits how far all of them are. Errors with BAD_NAME, NOT_FOUND (nothing fits), NETWORK or CLOSED.
+   */
+  readonly fetchAll: (pattern: string, options?: FetchOptions) => Observable<FolderProgress>
   /** What another p2p-rx peer shares, page by page, in the byte order of the names. Errors with BAD_URL or NETWORK. */
   readonly list: (url: PeerUrl) => Observable<readonly SharedFile[]>
+}
+
+/** How a file is to be fetched. */
+export interface FetchOptions {
+  /** What to do when there is a file of that name already. Default: `refuse`, an error EXISTS. */
+  readonly ifExists?: IfExists
+  /** The folder to bring it to; has to exist. Default: the share. */
+  readonly into?: string
+  /** Goes on by itself when space or holders return, instead of failing. Default: false. */
+  readonly wait?: boolean
 }
 
 export interface OrdersInit {
@@ -34,12 +48,13 @@ export interface OrdersInit {
   /** Our own query; `elsewhere` leaves our share out. */
   readonly ask: (name: string, elsewhere: boolean) => Observable<Outcome>
   readonly ownUrl: () => PeerUrl
+  readonly scheduler: SchedulerLike
   /** Puts work off until the peer has started, and ends it when the peer ends. */
   readonly whenStarted: <T>(work: () => Observable<T>) => Observable<T>
 }
 
 export function createOrders(init: OrdersInit): Orders {
-  const { directory, transfer, transport, ask, ownUrl, whenStarted } = init
+  const { directory, transfer, transport, ask, ownUrl, scheduler, whenStarted } = init
   return {
     hello: (url) =>
       whenStarted(() => {
@@ -65,35 +80,35 @@ export function createOrders(init: OrdersInit): Orders {
           })
         )
       }),
-    fetch: (name, { overwrite = false } = {}) =>
+    fetch: (name, options = {}) =>
       whenStarted(() => {
         if (!isPlainName(name)) throw badName(name)
-        return transfer.fetch(name, { overwrite }).pipe(
+        return transfer.fetch(name, complete(options)).pipe(
           map((result) => {
             if (result.type === 'progress') return result.progress
             throw failure(result, directory)
           })
         )
       }),
+    fetchAll: (pattern, options = {}) =>
+      whenStarted(() =>
+        matchingOffers(transport, directory, pattern).pipe(
+          switchMap((offers) => {
+            const fetch = (offer: Offer) => transfer.fetch(offer.name, { ...complete(options), offer })
+            return fetchAll({ offers, fetch, scheduler })
+          })
+        )
+      ),
     list: (url) =>
       whenStarted(() => {
         parsePeerUrl(url)
-        const page = (after: string): Observable<FileList> =>
-          transport.list(url, after).pipe(
-            map((listed) => {
-              if (!('type' in listed)) return listed
-              const advice = listed.reason === 'not-a-peer' ? { advice: 'Only p2p-rx peers list their files.' } : {}
-              throw new P2pError('NETWORK', `${url} does not list its files: ${listed.detail}`, advice)
-            })
-          )
-        return page('').pipe(
-          expand(({ files, more }, index) =>
-            more && files.length > 0 && index < MAX_PAGES ? page(files.at(-1)?.name ?? '') : EMPTY
-          ),
-          map(({ files }) => files)
-        )
+        return listPages(transport, url)
       })
   }
+}
+
+function complete({ ifExists = 'refuse', into, wait = false }: FetchOptions): TransferOptions {
+  return { ifExists, wait, ...(into === undefined ? {} : { into }) }
 }
 
 /** The book's words (Listing 27-3). */

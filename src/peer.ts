@@ -21,28 +21,36 @@ import {
   switchMap,
   take,
   takeUntil,
+  tap,
   throwError
 } from 'rxjs'
 import { asP2pError, type ErrorCode, P2pError } from './errors.js'
-import { completeOptions, type PeerOptions } from './options.js'
+import { createContent } from './content.js'
+import { checkRates, completeOptions, type PeerOptions } from './options.js'
 import { createOrders, missed, type Orders } from './orders.js'
 import { createCache } from './store/cache.js'
 import { createDownloads } from './store/downloads.js'
 import { prepareFolder } from './store/folder.js'
 import { createLibrary, type FolderLibrary } from './store/library.js'
 import { NOTHING_SHARED } from './store/nothing-shared.js'
+import { openState, type State } from './store/state.js'
 import { createBudget, within } from './streams/budget.js'
 import { askablePeers, createDirectory, type KnownPeer, knownPeers } from './streams/directory.js'
 import type { Happening, PeerEvent } from './streams/events.js'
-import { readOpened } from './streams/local-read.js'
 import { PRIVATE_FOLDER } from './streams/names.js'
-import type { Inbound, Outcome, PeerUrl, ReadOutcome, ReadRequest, SharedFile, Source } from './streams/ports.js'
+import { moreHolders } from './streams/more-holders.js'
+import type { Inbound, Outcome, PeerUrl, Question, SharedFile, Transport } from './streams/ports.js'
 import { createQuery } from './streams/query.js'
+import type { Asked } from './streams/query-rules.js'
 import { createRelay } from './streams/relay.js'
 import { createTransfer } from './streams/transfer.js'
 import { peerKey } from './streams/urls.js'
+import type { Rates } from './transport/http/rates.js'
 import { createHttpTransport } from './transport/http/transport.js'
 import { SOFTWARE } from './version.js'
+
+/** How long all are given to say whether they have the content that is being fetched: nobody waits for it. */
+const GATHER_MS = 3_000
 
 /** A running peer: what it can be ordered to do, what it tells, and its end. */
 export interface Peer extends Orders {
@@ -57,6 +65,8 @@ export interface Peer extends Orders {
    * Rejects with FOLDER, PORT_IN_USE, OWN_ALIAS or NETWORK when the peer could not start; it is closed then.
    */
   readonly ready: () => Promise<PeerUrl>
+  /** In place of the rates before, also for what is under way. Errors with USAGE. Without HTTP it does nothing. */
+  readonly setRates: (rates: Rates) => void
   /** Lets running fetches finish, then stops serving and lets go of everything. */
   readonly close: () => Promise<void>
   /** Lets go of everything at once. */
@@ -91,21 +101,26 @@ export function createPeer(given: PeerOptions): Peer {
 
   const tellProblem = ({ code, message }: P2pError) => happening$.next({ type: 'problem-found', code, message })
   const tellThrown = (error: unknown) => tellProblem(asP2pError(error))
-  const library = visitor ? NOTHING_SHARED : createLibrary({ dir, onProblem: tellProblem })
+  const { stateDir } = options
+  // One that cannot be opened ends the peer, before it listens.
+  const state = stateDir === undefined ? undefined : openingOnce(() => openState(stateDir))
+  const library = visitor ? NOTHING_SHARED : createLibrary({ dir, onProblem: tellProblem, state: state?.open })
   // What has arrived is offered at once, and is not hashed a second time.
   const onPlaced: FolderLibrary['adopt'] = (name, content) => library.adopt(name, content).catch(tellThrown)
   const downloads = createDownloads({ dir, onPlaced })
-  const cache = createCache({ dir: join(dir, PRIVATE_FOLDER, 'cache') })
+  const cache = createCache({ dir: join(dir, PRIVATE_FOLDER, 'cache'), maxBytes: options.cacheBytes })
   const budget = createBudget()
-  const transport =
+  const http =
     options.transport === undefined
       ? createHttpTransport({ ...options, cache, budget, id: randomUUID(), software: SOFTWARE })
-      : within(budget, options.transport)
+      : undefined
+  const transport = http ?? within(budget, options.transport as Transport)
 
   const directory = createDirectory({ hello: transport.hello, scheduler, stop$ })
+  const content = createContent({ library, cache, transport, ownUrl: () => ownUrl })
   const query = createQuery({
     ask: transport.ask,
-    find: async (name, elsewhere) => (elsewhere ? undefined : ((await library.find(name)) ?? cache.find(name))),
+    find: content.find,
     neighbours: () => askablePeers(directory.state()),
     report: (url, reason) => directory.send({ type: 'fail', url, reason }),
     newId: randomUUID,
@@ -113,42 +128,46 @@ export function createPeer(given: PeerOptions): Peer {
     scheduler,
     stop$
   })
+  const ours = (question: Partial<Question>, deadlineMs = queryTimeoutMs): Asked => ({
+    question: { name: '', history: [], asking: [], deadlineMs, ...question },
+    as: ownUrl,
+    own: true
+  })
   const askOurselves = (name: string, elsewhere: boolean): Observable<Outcome> =>
-    query
-      .ask({
-        question: { name, history: [], asking: [], deadlineMs: queryTimeoutMs },
-        as: ownUrl,
-        own: true,
-        elsewhere
-      })
-      .pipe(filter(({ type }) => type !== 'answering'))
-  const open = async (name: string): Promise<Source> =>
-    cache.find(name) !== undefined && (await library.find(name)) === undefined ? cache.open(name) : library.open(name)
-  const read = (holder: PeerUrl, request: ReadRequest): Observable<ReadOutcome> =>
-    // What a foreign neighbour sent is in our cache: we are its holder ourselves.
-    holder === ownUrl ? readOpened(cache.open, request) : transport.read(holder, request)
+    query.ask({ ...ours({ name }), elsewhere }).pipe(filter(({ type }) => type !== 'answering'))
   const transfer = createTransfer({
+    ...content.sources,
+    more: moreHolders({ gather: (question) => query.gather(ours(question, GATHER_MS)), scheduler }),
     // Looked at now, not when it was ordered: another fetch of this name may have been waited for.
-    locate: (name, { overwrite }) =>
-      from(overwrite ? Promise.resolve(undefined) : library.find(name)).pipe(
-        switchMap((own) => (own === undefined ? askOurselves(name, true) : of(own))),
+    locate: (name, { ifExists, into }) =>
+      from(ifExists !== 'refuse' || into !== undefined ? Promise.resolve(undefined) : library.find(name)).pipe(
+        switchMap((own) => (own === undefined ? askOurselves(name, into === undefined) : of(own))),
         map((found) => {
           if (!('type' in found)) return { type: 'failed' as const, code: 'EXISTS', detail: `You have ${name} already` }
           return found.type === 'offered' ? found.offer : missed(name)
         })
       ),
-    read,
     downloads,
     scheduler,
     stop$
   })
 
   const inbound: Inbound = {
+    ...content.served,
     introduced: (url) => directory.send({ type: 'introduce', url, told: false }),
-    asked: (question, as) => query.ask({ question, as, own: false }),
-    askedForContent: createRelay({ ask: (question, as) => query.ask({ question, as, own: false }), open, read, cache }),
+    asked: (question, as) =>
+      query.ask({ question, as, own: false }).pipe(
+        tap((outcome) => {
+          if (outcome.type === 'offered' && outcome.offer.relays?.includes(as) === true) content.passOn.note(outcome.offer)
+        })
+      ),
+    askedForContent: createRelay({
+      ask: (question, as) => query.ask({ question, as, own: false }),
+      open: content.served.open,
+      read: content.sources.read,
+      cache
+    }),
     askedToFetch: (name, secret) => (isSecret(secret, options.fetchSecret) ? fetchOnBehalf(name) : of('denied')),
-    open,
     list: (after) => library.list(after)
   }
   const fetchOnBehalf = (name: string): Observable<'done' | 'missed' | 'denied' | 'failed'> =>
@@ -168,7 +187,10 @@ export function createPeer(given: PeerOptions): Peer {
     })
 
   // Listening belongs to the peer's life: it ends with stop$, or ends the peer when it fails.
-  defer(() => prepareFolder(dir))
+  defer(async () => {
+    await prepareFolder(dir)
+    await state?.open()
+  })
     .pipe(
       switchMap(() => (visitor ? of('') : transport.listen(inbound))),
       takeUntil(stop$)
@@ -192,7 +214,9 @@ export function createPeer(given: PeerOptions): Peer {
       started$.error(cause ?? closed())
       ending$.next(cause ?? closed())
       stop$.next()
+      transport.close?.()
       await Promise.all([library.close(), downloads.close(), cache.close()])
+      await state?.close()
       event$.next(stamped({ type: 'closed', ...(cause === undefined ? {} : { code: cause.code }) }))
       event$.complete()
     })()
@@ -212,6 +236,7 @@ export function createPeer(given: PeerOptions): Peer {
     transport,
     ask: askOurselves,
     ownUrl: () => ownUrl,
+    scheduler,
     whenStarted
   })
   return {
@@ -226,11 +251,27 @@ export function createPeer(given: PeerOptions): Peer {
     ),
     ready: () => (ended === undefined ? firstValueFrom(started$) : Promise.reject(closed())),
     ...orders,
+    setRates(rates) {
+      checkRates(rates)
+      http?.setRates(rates)
+    },
     close: async () => {
       await firstValueFrom(transfer.underWay$.pipe(filter((count) => count === 0)), { defaultValue: 0 })
       await end()
     },
     destroy: () => end()
+  }
+}
+
+/** Opened when first asked for, and let go of at the end, however far that had come. */
+function openingOnce(open: () => Promise<State>) {
+  let opening: Promise<State> | undefined
+  return {
+    open: () => (opening ??= open()),
+    close: async () => {
+      const state = await opening?.catch(() => undefined)
+      await state?.close()
+    }
   }
 }
 

@@ -41,7 +41,7 @@ export async function get(name: string, flags: GetFlags): Promise<number> {
   const bar = await createBar(progress && !json)
   try {
     await peer.ready()
-    const progress$ = peer.fetch(name, { overwrite }).pipe(tap(bar.show), takeUntil(stops.stop$))
+    const progress$ = peer.fetch(name, { ifExists: overwrite ? 'overwrite' : 'refuse' }).pipe(tap(bar.show), takeUntil(stops.stop$))
     const last = await lastValueFrom(progress$, { defaultValue: undefined })
     bar.stop()
     if (last?.path !== undefined) {

@@ -1,7 +1,7 @@
 /** One file on its way in: pieces in any order into a partial file, each verified before it is written. */
 import { P2pError } from '../errors.js'
 import type { Download, IfExists } from '../streams/ports.js'
-import { type ExpectedPieces, expectedPieces } from './expected.js'
+import { expectedPieces } from './expected.js'
 import { checkContent, diskError } from './gather.js'
 import { BLOCK_BYTES, EMPTY_ROOT, PIECE_BYTES, PIECE_LAYER, pieceHash, subtreeRoot, treeHeight } from './merkle.js'
 import { giveName } from './naming.js'
@@ -31,22 +31,15 @@ interface DownloadInit {
 }
 
 export function createDownload(init: DownloadInit): Download {
-  const { root, name, sizeBytes, ifExists, partial, pieces, placed } = init
+  const { root, name, sizeBytes, contentRoot, ifExists, partial, pieces, placed } = init
   const count = Math.ceil(sizeBytes / PIECE_BYTES)
   /** The hash of each piece that is on the disk. */
   const hashes = Buffer.alloc(count * HASH_BYTES)
   const have = new Uint8Array(count)
-  let expected: ExpectedPieces | undefined
-  let contentRoot: string | undefined
+  const expected = contentRoot === undefined ? undefined : expectedPieces(contentRoot, sizeBytes)
   let unsyncedBytes = 0
   let syncing: Promise<void> = Promise.resolve()
   let ended: Promise<void> | undefined
-  if (init.contentRoot !== undefined) promise(init.contentRoot)
-
-  function promise(promised: string): void {
-    contentRoot = promised
-    expected = expectedPieces(promised, sizeBytes)
-  }
 
   const lengthOf = (piece: number) => Math.min(PIECE_BYTES, sizeBytes - piece * PIECE_BYTES)
   const handle = partial.handle
@@ -108,7 +101,8 @@ export function createDownload(init: DownloadInit): Download {
     size: sizeBytes,
     pieces: count,
     remains: partial.remains,
-    memory: () => pieces.take(),
+    memory: pieces.take,
+    memoryNow: pieces.tryTake,
     wants: (piece) => expected?.wants(piece),
     learn: (request, bytes) => expected?.learn(request, bytes) ?? false,
     keep: (piece, memory) =>
@@ -153,22 +147,18 @@ export function createDownload(init: DownloadInit): Download {
         yield piece
       }
     },
-    promise(promised) {
-      promise(promised)
-      have.fill(0)
-    },
     rewind: () =>
       onDisk(async () => {
         have.fill(0)
         await syncing
         await handle.truncate(0)
       }),
-    finish: () =>
+    finish: (promised = contentRoot) =>
       onDisk(async () => {
         const missing = have.indexOf(0)
         const got = rootOfAll()
         if (missing >= 0) throw new P2pError('INTEGRITY', `${name} is not whole: piece ${missing} is missing`)
-        checkContent(name, { size: sizeBytes, root: got }, { size: sizeBytes, ...withRoot(contentRoot) })
+        checkContent(name, { size: sizeBytes, root: got }, { size: sizeBytes, ...withRoot(promised) })
         // The content before the name: after a power cut there must not be a name without it.
         await syncing
         await handle.truncate(sizeBytes)

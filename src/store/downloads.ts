@@ -34,7 +34,7 @@ export function createDownloads({ dir, onPlaced }: DownloadsOptions): FolderDown
     if (closed) throw new P2pError('CLOSED', 'The peer is closed')
     const root = rootOf(into ?? dir)
     await checkName({ root, name, ifExists })
-    const partial = await openPartial({ root, name, content: contentRoot ?? `${size} bytes` })
+    const partial = await openPartial({ root, name, sizeBytes: size, contentRoot })
     const download = createDownload({
       root,
       name,

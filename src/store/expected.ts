@@ -1,6 +1,6 @@
 /** What the root of a file promises of its pieces: hashes of the piece layer, taken in window by window as they are needed. */
 import type { HashRequest } from '../streams/ports.js'
-import { BLOCK_BYTES, leavesOf, PIECE_BYTES, PIECE_LAYER, pieceHash, provenHashes, treeHeight } from './merkle.js'
+import { BLOCK_BYTES, leavesOf, PIECE_BYTES, PIECE_LAYER, provenHashes, treeHeight } from './merkle.js'
 
 /** Hashes asked for at once: 32 KiB, those of 1 GiB. */
 const WINDOW = 1_024

@@ -31,36 +31,39 @@ export interface Partial {
 interface Wanted {
   readonly root: string
   readonly name: string
-  /** Stands for the content: its root, or its size until that is known. */
-  readonly content: string
+  readonly sizeBytes: number
+  readonly contentRoot: string | undefined
 }
 
 /** Names that this process works on: its own token is in each of them, so a second look tells nothing. */
 const ours = new Set<string>()
 
 /** Opens the partial of a file: the one an earlier try left, else a new one. */
-export async function openPartial({ root, name, content }: Wanted): Promise<Partial> {
+export async function openPartial(wanted: Wanted): Promise<Partial> {
   for (let tries = 1; ; tries++) {
     let place: Place | undefined
     try {
-      place = await openPlace(root, [PRIVATE_FOLDER])
-      return await openIn(place, root, name, content)
+      place = await openPlace(wanted.root, [PRIVATE_FOLDER])
+      return await openIn(place, wanted)
     } catch (error) {
       await place?.close()
-      if (tries === MAX_OPEN_TRIES) throw diskError(name, error)
+      if (tries === MAX_OPEN_TRIES) throw diskError(wanted.name, error)
     }
   }
 }
 
-async function openIn(place: Place, root: string, name: string, content: string): Promise<Partial> {
+async function openIn(place: Place, { root, name, sizeBytes, contentRoot }: Wanted): Promise<Partial> {
   const prefix = digest(name)
-  const entry = `${prefix}-${digest(content)}-${OWNER}-${randomBytes(4).toString('hex')}.part`
+  // Until the root is known, the size stands for the content.
+  const unknown = digest(`${sizeBytes} bytes`)
+  const content = contentRoot === undefined ? unknown : digest(contentRoot)
+  const entry = `${prefix}-${content}-${OWNER}-${randomBytes(4).toString('hex')}.part`
   ours.add(entry)
   try {
     const old = await claim(place, prefix, entry)
     const handle = await open(place.at(entry), old === undefined ? 'wx+' : 'r+')
     const bytes = old === undefined ? 0 : (await handle.stat()).size
-    const changed = old !== undefined && old.split('-')[1] !== digest(content)
+    const changed = old !== undefined && ![content, unknown].includes(old.split('-')[1] ?? '')
     return {
       handle,
       path: () => place.at(entry),

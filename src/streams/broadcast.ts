@@ -43,11 +43,13 @@ export interface BroadcastInit {
   readonly concurrency: number
   /** When to give up, on the scheduler's clock. A neighbour whose answer has begun to arrive is not cut off. */
   readonly expiresAtMs: number
+  /** Hears them all, instead of taking the rest back after the first offer. */
+  readonly all?: boolean
   readonly scheduler: SchedulerLike
 }
 
 /** Completes after the first offer, or when all have been heard. Unsubscribing takes every open call back. */
-export function broadcast({ peers, ask, concurrency, expiresAtMs, scheduler }: BroadcastInit): Observable<Heard> {
+export function broadcast({ peers, ask, concurrency, expiresAtMs, all = false, scheduler }: BroadcastInit): Observable<Heard> {
   const leftMs = () => expiresAtMs - scheduler.now()
   const timedOut: Outcome = { type: 'failed', reason: 'timed-out', detail: 'no answer in time' }
 
@@ -70,7 +72,7 @@ export function broadcast({ peers, ask, concurrency, expiresAtMs, scheduler }: B
     return zip(from(peers), merge(freed$, range(0, concurrency))).pipe(
       mergeMap(([peer]) => withPlace(call(peer), () => freed$.next(0), scheduler))
     )
-  }).pipe(takeWhile((heard) => !won(heard), true))
+  }).pipe(takeWhile((heard) => all || !won(heard), true))
 }
 
 function won(heard: Heard): boolean {

@@ -1,8 +1,6 @@
 /**
- * One file, brought here from those who have it: one holder at a time, the next one where it fails.
- *
- * What is kept must be one content. The bytes of several holders are joined only where the offer names the
- * root, which then decides; without a root a new holder starts from the first byte.
+ * One file, brought here from those who have it: opened where it gathers, what an earlier try left looked at, and then
+ * from everybody at once, or, while nobody has hashed it yet, from one after the other.
  */
 import {
   catchError,
@@ -14,191 +12,153 @@ import {
   from,
   ignoreElements,
   map,
+  merge,
   type Observable,
   of,
   type SchedulerLike,
-  takeWhile,
-  throttleTime
+  switchMap,
+  toArray
 } from 'rxjs'
 import { acquired } from './acquired.js'
-import type { Download, Downloads, Offer, PeerUrl, ReadOutcome, ReadRequest } from './ports.js'
+import { type DownloadStep, failed } from './download-step.js'
+import { foundIn } from './found.js'
+import { createHashLearning } from './hash-learning.js'
+import { gapsBeside, PIECE_BYTES } from './pieces.js'
+import { plainDownload } from './plain-download.js'
+import type {
+  Download,
+  Downloads,
+  Found,
+  HashesOutcome,
+  HashRequest,
+  IfExists,
+  Offer,
+  PeerUrl,
+  ReadOutcome,
+  ReadRequest,
+  RootOutcome
+} from './ports.js'
+import { swarm } from './swarm.js'
 
-/** Holders of one offer that are tried; more cannot help where these failed. */
-export const MAX_HOLDERS = 64
-/** Times the holders are gone through, as long as each round brings bytes: a flaky link still ends. */
-const MAX_ROUNDS = 16
-/** At most ten reports of progress a second: what a person can see. */
-const REPORT_EVERY_MS = 100
+/** How long the root is waited for before what an earlier try left is thrown away: hashing 60 GB. */
+const ROOT_WAIT_MS = 60_000
 
-export type DownloadStep =
-  | { readonly type: 'started'; readonly size: number }
-  | { readonly type: 'progressed'; readonly bytes: number; readonly total: number; readonly holder: PeerUrl }
-  /** This holder sent something else than it offered. */
-  | { readonly type: 'rejected'; readonly holder: PeerUrl }
-  | { readonly type: 'done'; readonly path: string; readonly root: string }
-  | { readonly type: 'failed'; readonly code: string; readonly detail: string }
-
-export interface DownloadInit {
-  readonly offer: Offer
-  readonly overwrite: boolean
+/** The ways to the holders. */
+export interface Sources {
   readonly read: (holder: PeerUrl, request: ReadRequest) => Observable<ReadOutcome>
+  readonly hashes: (holder: PeerUrl, request: HashRequest) => Observable<HashesOutcome>
+  readonly rootOf: (holder: PeerUrl, name: string, waitMs: number) => Observable<RootOutcome>
+  /** Who else has this content, found out while it is downloaded. */
+  readonly more: (offer: Offer & { readonly root: string }) => Observable<Found | 'all'>
+}
+
+export interface DownloadOptions {
+  readonly ifExists: IfExists
+  /** The folder; the share when absent. */
+  readonly into?: string
+}
+
+export interface DownloadInit extends Sources {
+  readonly offer: Offer
+  readonly options: DownloadOptions
   readonly downloads: Downloads
   readonly scheduler: SchedulerLike
 }
 
-/** Ends with `done` or `failed`, never with an error. Unsubscribing closes the connection and lets go of the file. */
-export function download({ offer, overwrite, read, downloads, scheduler }: DownloadInit): Observable<DownloadStep> {
-  const begun$ = acquired(
-    () => downloads.begin(offer, { overwrite }),
-    (place) => place.abandon()
-  )
-  return begun$.pipe(
-    concatMap((place) =>
-      concat(
-        of<DownloadStep>({ type: 'started', size: offer.size }),
-        bring({ offer, place, read, scheduler }),
-        // Waited for, so that nothing is left to do once it is said that all is done.
-        defer(() => place.abandon()).pipe(ignoreElements())
-      ).pipe(finalize(() => void place.abandon().catch(() => undefined)))
-    ),
+/** Ends with `done` or `failed`, never with an error. Unsubscribing closes the connections and lets go of the file. */
+export function download(init: DownloadInit): Observable<DownloadStep> {
+  return concat(of<DownloadStep>({ type: 'started', size: init.offer.size }), rooted(init)).pipe(
     catchError((error: unknown) => of(failed(error)))
   )
 }
 
-interface Bringing {
-  readonly offer: Offer
-  readonly place: Download
-  readonly read: DownloadInit['read']
-  readonly scheduler: SchedulerLike
+/** With the root, where it is known, or where something lies here that only the root can tell the use of. */
+function rooted(init: DownloadInit): Observable<DownloadStep> {
+  const { offer } = init
+  return opened(init, (place) => {
+    if (offer.root !== undefined) return fromMany({ ...init, offer: { ...offer, root: offer.root } }, place)
+    if (place.remains === undefined) return plainDownload({ ...init, place })
+    return concat(
+      rootFrom(init, offer.holders).pipe(
+        concatMap((root) =>
+          concat(
+            defer(() => (root === undefined ? place.rewind() : place.abandon())).pipe(ignoreElements()),
+            root === undefined ? plainDownload({ ...init, place }) : rooted({ ...init, offer: { ...offer, root } })
+          )
+        )
+      )
+    )
+  })
 }
 
-function bring({ offer, place, read, scheduler }: Bringing): Observable<DownloadStep> {
-  const holders = offer.holders.slice(0, MAX_HOLDERS)
-  const struck = new Set<PeerUrl>()
-  /** Who sent the bytes kept so far, and what they call that content. */
-  let senders: { readonly holder: PeerUrl; readonly etag: string }[] = []
-  /** Off once mixed bytes turned out wrong: then every holder has to show a whole file of its own. */
-  let mixing = true
-  /** Mixing was given up in this round: one more is worth it. */
-  let unmixed = false
-  let lastFailure: DownloadStep = { type: 'failed', code: 'NETWORK', detail: 'nobody who has it could be reached' }
-
-  const attempt = (holder: PeerUrl): Observable<DownloadStep> =>
-    defer(async () => {
-      const last = senders.at(-1)
-      const same = last === undefined || last.holder === holder || (mixing && offer.root !== undefined)
-      if (!same) await rewind()
-      return { start: place.length, etag: last?.holder === holder ? last.etag : undefined }
-    }).pipe(
-      concatMap(({ start, etag }) =>
-        read(holder, { name: offer.name, start, ...(etag === undefined ? {} : { etag }) }).pipe(
-          // A body that is not read to its end does not end by itself: the end of our step ends the read.
-          concatMap((outcome) => concat(take(holder, start, outcome), of(undefined))),
-          takeWhile((step) => step !== undefined)
-        )
-      ),
-      catchError((error: unknown) => {
-        const { code, detail } = failed(error, 'UNFINISHED')
-        lastFailure = { type: 'failed', code, detail: `${holder} broke off while it sent ${offer.name}: ${detail}` }
-        // The disk will not be better with another holder.
-        return code === 'DISK' ? of(failed(error)) : EMPTY
-      })
+/** A place that is let go of when the work is done, or given up. */
+function opened(
+  { offer, options, downloads }: DownloadInit,
+  work: (place: Download) => Observable<DownloadStep>
+): Observable<DownloadStep> {
+  return acquired(
+    () => downloads.begin(offer, options),
+    (place) => place.abandon()
+  ).pipe(
+    concatMap((place) =>
+      concat(
+        work(place).pipe(catchError((error: unknown) => of(failed(error)))),
+        // Waited for, so that nothing is left to do once it is said that all is done.
+        defer(() => place.abandon()).pipe(ignoreElements())
+      ).pipe(finalize(() => void place.abandon().catch(() => undefined)))
     )
+  )
+}
 
-  const take = (holder: PeerUrl, start: number, outcome: ReadOutcome): Observable<DownloadStep> => {
-    switch (outcome.type) {
-      case 'body':
-        if (outcome.size !== offer.size || outcome.start !== start)
-          return strike(holder, 'another size than was offered')
-        senders.push({ holder, etag: outcome.etag })
-        return concat(
-          from(copy(outcome.bytes, place, offer.size)).pipe(
-            throttleTime(REPORT_EVERY_MS, scheduler, { leading: true, trailing: true }),
-            map((bytes): DownloadStep => ({ type: 'progressed', bytes, total: offer.size, holder }))
-          ),
-          defer(() => finish(holder))
-        )
-      case 'changed':
-        lastFailure = { type: 'failed', code: 'UNFINISHED', detail: 'the file changed while it was being fetched' }
-        return defer(rewind).pipe(concatMap(() => EMPTY))
-      case 'gone':
-        lastFailure = { type: 'failed', code: 'NOT_FOUND', detail: 'nobody has it any more' }
-        return EMPTY
-      case 'failed':
-        lastFailure = { type: 'failed', code: 'NETWORK', detail: outcome.detail }
-        return EMPTY
-    }
-  }
-
-  const finish = (holder: PeerUrl): Observable<DownloadStep> =>
-    from(place.finish({ size: offer.size, ...(offer.root === undefined ? {} : { root: offer.root }) })).pipe(
-      map((done): DownloadStep => ({ type: 'done', ...done })),
-      catchError((error: unknown) => {
-        if (codeOf(error) !== 'INTEGRITY') return of(failed(error))
-        const alone = senders.every((sender) => sender.holder === holder)
-        unmixed = mixing && !alone
-        mixing = false
-        return concat(
-          defer(rewind).pipe(concatMap(() => EMPTY)),
-          alone ? strike(holder, 'what came was not what was offered') : EMPTY
-        )
-      })
+function rootFrom({ rootOf, offer }: DownloadInit, holders: readonly PeerUrl[]): Observable<string | undefined> {
+  const [holder, ...others] = holders
+  if (holder === undefined) return of(undefined)
+  return rootOf(holder, offer.name, ROOT_WAIT_MS).pipe(
+    concatMap((outcome) =>
+      outcome.type === 'root' && outcome.size === offer.size
+        ? of(outcome.root)
+        : rootFrom({ rootOf, offer } as DownloadInit, others)
     )
+  )
+}
 
-  const strike = (holder: PeerUrl, detail: string): Observable<DownloadStep> => {
-    struck.add(holder)
-    lastFailure = { type: 'failed', code: 'INTEGRITY', detail }
-    return of({ type: 'rejected', holder })
-  }
+type Rooted = DownloadInit & { readonly offer: Offer & { readonly root: string } }
 
-  const rewind = async () => {
-    senders = []
-    await place.rewind()
-  }
-
-  let over = false
-  const watched = (step$: Observable<DownloadStep>) =>
-    step$.pipe(
-      map((step) => {
-        over ||= step.type === 'done' || step.type === 'failed'
-        return step
-      })
-    )
-  const round = (number: number): Observable<DownloadStep> =>
-    defer(() => {
-      const before = place.length
-      unmixed = false
-      const attempts = holders.map((holder) =>
-        defer(() => (over || struck.has(holder) ? EMPTY : watched(attempt(holder))))
-      )
-      return concat(
-        ...attempts,
-        defer(() => {
-          if (over) return EMPTY
-          return (unmixed || place.length > before) && number < MAX_ROUNDS ? round(number + 1) : of(lastFailure)
+function fromMany({ offer, read, hashes, more, scheduler }: Rooted, place: Download): Observable<DownloadStep> {
+  const { name, root, size, holders } = offer
+  return checked(place, holders, hashes).pipe(
+    switchMap((there) => {
+      const found$ = merge(from(foundIn(offer)), more(offer))
+      const word: Observable<DownloadStep> =
+        place.remains === undefined
+          ? EMPTY
+          : of({ type: 'resumed', bytes: bytesIn(there, size), changed: place.remains.changed })
+      const gaps = gapsBeside(place.pieces, there)
+      const step$ = swarm({ name, root, place, gaps, found$, read, hashes, scheduler }).pipe(
+        concatMap((step): Observable<DownloadStep> => {
+          if (step.type === 'progressed') return of({ ...step, total: size })
+          if (step.type !== 'complete') return of(step)
+          return defer(() => place.finish()).pipe(map((done) => ({ type: 'done', ...done })))
         })
       )
+      return concat(word, step$)
     })
-  return round(1)
+  )
 }
 
-/** Under back-pressure: the next chunk is asked for when this one is on its way to the disk. Yields the bytes kept. */
-async function* copy(bytes: AsyncIterable<Uint8Array>, place: Download, sizeBytes: number): AsyncGenerator<number> {
-  for await (const chunk of bytes) {
-    // Whoever sends more than it offered could fill the disk.
-    if (place.length + chunk.length > sizeBytes) return
-    await place.append(chunk)
-    yield place.length
+/** The pieces an earlier try left that are right. Without hashes none is. */
+function checked(place: Download, holders: readonly PeerUrl[], hashes: Sources['hashes']): Observable<readonly number[]> {
+  if (place.remains === undefined || place.pieces === 0) return of([])
+  const learn = createHashLearning({ place, hashes, others: () => holders, onLie: () => undefined })
+  const learnAll = (piece: number): Observable<boolean> => {
+    if (piece >= place.pieces) return of(true)
+    const window = place.wants(piece)
+    if (window === undefined) return learnAll(piece + 1)
+    return learn(piece, holders[0] ?? '').pipe(concatMap((known) => (known ? learnAll(piece + window.length) : of(false))))
   }
+  return learnAll(0).pipe(concatMap(() => from(place.check()).pipe(toArray())))
 }
 
-function codeOf(error: unknown): string | undefined {
-  const { code } = (error ?? {}) as { code?: unknown }
-  return typeof code === 'string' ? code : undefined
-}
-
-/** The step that says what went wrong. */
-export function failed(error: unknown, otherwise = 'OTHER'): DownloadStep & { type: 'failed' } {
-  const detail = error instanceof Error ? error.message : String(error)
-  return { type: 'failed', code: codeOf(error) ?? otherwise, detail }
+function bytesIn(pieces: readonly number[], sizeBytes: number): number {
+  return pieces.reduce((sum, piece) => sum + Math.min(PIECE_BYTES, sizeBytes - piece * PIECE_BYTES), 0)
 }

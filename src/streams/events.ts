@@ -30,7 +30,15 @@ export type Happening =
       readonly total: number
       readonly bytesPerSecond: number
       readonly holders: readonly PeerUrl[]
+      /** How fast each of them is. */
+      readonly rates: readonly { readonly url: PeerUrl; readonly bytesPerSecond: number }[]
+      /** Everybody who has it serves others first: our place in the shortest queue, from 1. */
+      readonly position?: number
     }
+  /** An earlier try had left so many bytes that are right. `changed`: it was of another content, as the source has changed since. */
+  | { readonly type: 'transfer-resumed'; readonly name: string; readonly bytes: number; readonly changed: boolean }
+  /** It cannot go on for want of space or holders, and tries again by itself. */
+  | { readonly type: 'transfer-waiting'; readonly name: string; readonly code: string }
   /** What a holder sent was not what it promised; it is not used again for this file. */
   | { readonly type: 'piece-rejected'; readonly name: string; readonly holder: PeerUrl }
   | {

@@ -1,14 +1,18 @@
 /** Reads what we have ourselves in the way in which others are read, so that a download need not know the difference. */
 import { catchError, defer, map, type Observable, of } from 'rxjs'
-import type { ReadOutcome, ReadRequest, Source } from './ports.js'
+import type { Inbound, ReadOutcome, ReadRequest, Source } from './ports.js'
 
 export function readOpened(
-  open: (name: string) => Promise<Source>,
-  { name, start, end }: ReadRequest
+  { open, openRoot }: Pick<Inbound, 'open' | 'openRoot'>,
+  { name, root, start, end, etag }: ReadRequest
 ): Observable<ReadOutcome> {
-  return defer(() => open(name)).pipe(
+  return defer(() => (root === undefined ? open(name) : openRoot(root))).pipe(
     map((source): ReadOutcome => {
-      return { type: 'body', size: source.size, start, etag: source.etag, bytes: closing(source, start, end) }
+      if (etag === undefined || etag === source.etag) {
+        return { type: 'body', size: source.size, start, etag: source.etag, bytes: closing(source, start, end) }
+      }
+      void source.close()
+      return { type: 'changed' }
     }),
     catchError(() => of<ReadOutcome>({ type: 'gone' }))
   )

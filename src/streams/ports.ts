@@ -20,6 +20,14 @@ export interface Offer {
   readonly root?: string
   /** Who has it, best first. */
   readonly holders: readonly PeerUrl[]
+  /** Who passed the offer on, and will pass the bytes on to whom cannot reach a holder. */
+  readonly relays?: readonly PeerUrl[]
+}
+
+/** Somebody to get a content from: one who has it, or one who passes it on when no holder can be reached. */
+export interface Found {
+  readonly type: 'holder' | 'relay'
+  readonly url: PeerUrl
 }
 
 /** One copy of a query on its way. */
@@ -31,6 +39,11 @@ export interface Question {
   readonly id?: string
   /** Who is being asked at the same time by those before us. */
   readonly asking: readonly PeerUrl[]
+  /**
+   * Asks for everybody who has the content with this root, whatever its name there, instead of the first who has the name.
+   * The answer comes when all have been heard, or the time is over. Foreign peers are not asked.
+   */
+  readonly root?: string
   /** Time the asker still waits, in milliseconds, counted from the moment the question is handed over. */
   readonly deadlineMs: number
 }
@@ -142,10 +155,7 @@ export interface HashRequest {
 }
 
 /** How a holder took a request for hashes: 32 bytes each. */
-export type HashesOutcome =
-  | { readonly type: 'hashes'; readonly bytes: Uint8Array }
-  | { readonly type: 'gone' }
-  | Failed
+export type HashesOutcome = { readonly type: 'hashes'; readonly bytes: Uint8Array } | { readonly type: 'gone' } | Failed
 
 /** What a holder says of the root of a file. */
 export type RootOutcome =
@@ -175,6 +185,8 @@ export interface Transport {
   rootOf: (holder: PeerUrl, name: string, waitMs: number) => Observable<RootOutcome>
   /** The names that come after `after`, in byte order, a page of them. */
   list: (peer: PeerUrl, after: string) => Observable<FileList | Failed>
+  /** Ends what is under way and lets go of connections kept for later; afterwards nothing is called any more. */
+  close?: () => void
 }
 
 /** What neighbours may ask of us. */
@@ -256,6 +268,8 @@ export interface Download {
   readonly remains: { readonly bytes: number; readonly changed: boolean } | undefined
   /** Waits until there is memory. */
   readonly memory: () => Promise<PieceMemory>
+  /** The same, at once or not at all. */
+  readonly memoryNow: () => PieceMemory | undefined
   /** The hashes that are missing to verify a piece; nothing when it can be verified, or when there is no root. */
   readonly wants: (piece: number) => HashRequest | undefined
   /** Takes hashes in, if the root vouches for them. */
@@ -272,12 +286,10 @@ export interface Download {
   ) => readonly { readonly start: number; readonly end: number }[] | undefined
   /** Looks for pieces that an earlier try left: what is on the disk is verified, not trusted. */
   readonly check: () => AsyncIterable<number>
-  /** The root is known now: of what was kept without one, `check` tells what is right. */
-  readonly promise: (root: string) => void
   /** Throws away what was kept. */
   readonly rewind: () => Promise<void>
-  /** Puts the whole file in its place. Errors with INTEGRITY (when it is not what `root` promises), EXISTS, FOLDER or DISK. */
-  readonly finish: () => Promise<{ readonly path: string; readonly root: string }>
+  /** Puts the whole file in its place. Errors with INTEGRITY (when it has not the root it was begun with, or this one), EXISTS, FOLDER or DISK. */
+  readonly finish: (root?: string) => Promise<{ readonly path: string; readonly root: string }>
   /** Lets go without putting anything in place; what was kept stays for the next try unless `forget`. Safe after `finish`. */
   readonly abandon: (options?: { readonly forget?: boolean }) => Promise<void>
 }

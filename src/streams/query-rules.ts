@@ -8,7 +8,7 @@ import type { Turn } from './actor.js'
 import type { Heard } from './broadcast.js'
 import type { Happening } from './events.js'
 import { isPlainName, isSuspectName } from './names.js'
-import type { FailureReason, Outcome, PeerUrl, Question, SharedFile } from './ports.js'
+import type { FailureReason, Offer, Outcome, PeerUrl, Question, SharedFile } from './ports.js'
 import { forget, lookUp, NOTHING_SEEN, remember, type SeenTable } from './seen.js'
 import { peerKey, peerKeys } from './urls.js'
 
@@ -16,6 +16,12 @@ import { peerKey, peerKeys } from './urls.js'
 const MAX_HISTORY_LENGTH = 6
 /** Queries that run at once; one more is answered as a miss, which no neighbour holds against us (WIRE W11). */
 export const MAX_RUNNING_QUERIES = 256
+
+/** Holders gathered by one query: those of an offer on the wire. */
+const MAX_GATHERED = 64
+
+/** Peers of one offer that pass its bytes on: one is enough, and another for when it leaves. */
+const MAX_RELAYS = 8
 
 /** Where a query comes from. */
 export interface Asked {
@@ -31,6 +37,8 @@ export interface Asked {
 interface Running extends Asked {
   readonly id: string
   readonly expiresAtMs: number
+  /** Of a query for a root: what has been found so far. */
+  readonly gathered?: Offer
 }
 
 export type QueryCommand =
@@ -49,7 +57,16 @@ export interface QueryState {
   readonly seen: SeenTable
 }
 
-export type QueryEvent = Happening | { readonly type: 'outcome'; readonly key: number; readonly outcome: Outcome }
+export type QueryEvent =
+  | Happening
+  | { readonly type: 'outcome'; readonly key: number; readonly outcome: Outcome }
+  /** Some who have the content of a query for a root, while others are still asked. */
+  | {
+      readonly type: 'gathered'
+      readonly key: number
+      readonly holders: readonly PeerUrl[]
+      readonly relays: readonly PeerUrl[]
+    }
 
 export type QueryJob =
   | { readonly type: 'look-up'; readonly key: number; readonly query: Running }
@@ -81,24 +98,27 @@ export function step(state: QueryState, command: QueryCommand): QueryTurn {
     }
     case 'looked-up': {
       const { key, query, file } = command
-      const { question, as, own, id } = query
+      const { question, as, id } = query
       const answered = (what: Outcome): QueryTurn => ({ state, events: told(key, query, what) })
+      const { root } = question
+      const own = file === undefined ? undefined : offerOf(file, as)
       // Rule 2. A local file answers at once, whatever the length of the history.
-      if (file !== undefined) return answered(offered(file, as))
+      if (own !== undefined && root === undefined) return answered(offered(own))
       // Harmless here, but a sloppier neighbour might read it as a way out of its share.
-      if (!own && isSuspectName(question.name)) return answered(refusal(question.history))
+      if (!query.own && isSuspectName(question.name)) return answered(refusal(question.history))
       // Rule 3, and the end of loops: whoever finds itself in the history does not ask again.
       const history = as === '' ? question.history : [...question.history, as]
       const round = as !== '' && peerKeys(question.history).has(peerKey(as) ?? as)
-      if (history.length >= MAX_HISTORY_LENGTH || round) return answered(MISSED)
+      if (history.length >= MAX_HISTORY_LENGTH || round) return answered(offered(own))
       // Rule 5. A second copy is of use only where it may go further than the first.
       const before = lookUp(state.seen, id)
       // Ids come from others, who may have used this one for another name.
       if (before?.offer?.name === question.name) return answered({ type: 'offered', offer: before.offer })
-      if (before !== undefined && before.historyLength <= history.length) return answered(MISSED)
+      if (before !== undefined && before.historyLength <= history.length) return answered(offered(own))
       const seen = remember(state.seen, id, { key, historyLength: history.length })
-      const running = new Map(state.running).set(key, query)
-      return { state: { running, seen }, jobs: [{ type: 'broadcast', key, history, ...query }] }
+      const passedOn: Running = own === undefined ? query : { ...query, gathered: own }
+      const running = new Map(state.running).set(key, passedOn)
+      return { state: { running, seen }, jobs: [{ type: 'broadcast', key, history, ...passedOn }] }
     }
     case 'heard': {
       const query = state.running.get(command.key)
@@ -109,8 +129,11 @@ export function step(state: QueryState, command: QueryCommand): QueryTurn {
       switch (heard.outcome.type) {
         case 'answering':
           return { state, events: [outcome(command.key, heard.outcome)] }
-        case 'offered':
-          return settle(state, command.key, heard.outcome)
+        case 'offered': {
+          const offer = relayed(heard.outcome.offer, query)
+          if (query.question.root === undefined) return settle(state, command.key, { type: 'offered', offer })
+          return gather(state, command.key, query, offer)
+        }
         case 'failed': // Rule 7.
           return { state, jobs: [{ type: 'report', url: heard.peer, reason: heard.outcome.reason }] }
         case 'missed':
@@ -120,7 +143,7 @@ export function step(state: QueryState, command: QueryCommand): QueryTurn {
       return { state }
     }
     case 'all-heard':
-      return state.running.has(command.key) ? settle(state, command.key, MISSED) : { state }
+      return settle(state, command.key, offered(state.running.get(command.key)?.gathered))
     case 'withdraw': {
       const query = state.running.get(command.key)
       if (query === undefined) return { state }
@@ -137,8 +160,34 @@ function refusal(history: readonly PeerUrl[]): Outcome {
   return history.length === 0 ? { type: 'denied' } : MISSED
 }
 
-function offered({ name, size, root }: SharedFile, as: PeerUrl): Outcome {
-  return { type: 'offered', offer: { name, size, ...(root === undefined ? {} : { root }), holders: [as] } }
+function offerOf({ name, size, root }: SharedFile, as: PeerUrl): Offer {
+  return { name, size, ...(root === undefined ? {} : { root }), holders: [as] }
+}
+
+function offered(offer: Offer | undefined): Outcome {
+  return offer === undefined ? MISSED : { type: 'offered', offer }
+}
+
+/** What a neighbour offers, with us among those who will pass its bytes on. */
+function relayed(offer: Offer, { as, own }: Running): Offer {
+  const { relays = [] } = offer
+  if (own || as === '' || offer.root === undefined || relays.length >= MAX_RELAYS) return offer
+  return { ...offer, relays: [...relays, as] }
+}
+
+/** Adds those who have the content of a query for a root; an offer of another content is none. */
+function gather(state: QueryState, key: number, query: Running, offer: Offer): QueryTurn {
+  if (offer.root !== query.question.root) return { state }
+  const before = query.gathered
+  const holders = offer.holders.filter((url) => before?.holders.includes(url) !== true)
+  const relays = (offer.relays ?? []).filter((url) => before?.relays?.includes(url) !== true)
+  const gathered: Offer = {
+    ...(before ?? offer),
+    holders: [...(before?.holders ?? []), ...holders].slice(0, MAX_GATHERED),
+    relays: [...(before?.relays ?? []), ...relays].slice(0, MAX_RELAYS)
+  }
+  const running = new Map(state.running).set(key, { ...query, gathered })
+  return { state: { ...state, running }, events: [{ type: 'gathered', key, holders, relays }] }
 }
 
 function outcome(key: number, what: Outcome): QueryEvent {

@@ -1,11 +1,24 @@
 /**
  * Query broadcast: who has the file of this name? The actor and its jobs; its rules stand in `query-rules.ts`.
  */
-import { EMPTY, filter, Observable, of, type SchedulerLike, Subject, type Subscriber, takeUntil } from 'rxjs'
+import {
+  concatMap,
+  distinct,
+  EMPTY,
+  filter,
+  from,
+  Observable,
+  of,
+  type SchedulerLike,
+  Subject,
+  type Subscriber,
+  takeUntil
+} from 'rxjs'
 import { createActor } from './actor.js'
 import { broadcast } from './broadcast.js'
 import type { Happening } from './events.js'
-import type { FailureReason, Outcome, PeerUrl, Question, SharedFile } from './ports.js'
+import { foundIn } from './found.js'
+import type { FailureReason, Found, Outcome, PeerUrl, Question, SharedFile } from './ports.js'
 import {
   type Asked,
   INITIAL,
@@ -26,8 +39,8 @@ const HOP_MARGIN_PART = 0.1
 
 export interface QueryInit {
   readonly ask: (peer: PeerUrl, question: Question) => Observable<Outcome>
-  /** What we have under this name; without our share when it is to come from elsewhere. One that rejects counts as nothing. */
-  readonly find: (name: string, elsewhere: boolean) => Promise<SharedFile | undefined>
+  /** What we have under this name, or with this root; without our share when it is to come from elsewhere. One that rejects counts as nothing. */
+  readonly find: (question: Question, elsewhere: boolean) => Promise<SharedFile | undefined>
   /** Who may be asked now, best first. */
   readonly neighbours: () => readonly PeerUrl[]
   readonly report: (url: PeerUrl, reason: FailureReason) => void
@@ -40,13 +53,15 @@ export interface QueryInit {
 export interface Query {
   /** Cold: one query. Emits its outcome and completes; never errors. Unsubscribing takes it back everywhere. */
   readonly ask: (asked: Asked) => Observable<Outcome>
+  /** Cold: one query for a root. Emits everybody who has that content, each once, as they are found. */
+  readonly gather: (asked: Asked) => Observable<Found>
   readonly event$: Observable<Happening>
 }
 
 export function createQuery(init: QueryInit): Query {
   const { ask, find, neighbours, report, newId, concurrency = DEFAULT_CONCURRENCY, scheduler, stop$ } = init
   const withdrawn$ = new Subject<number>()
-  const callers = new Map<number, Subscriber<Outcome>>()
+  const callers = new Map<number, Subscriber<Outcome | Gathered>>()
   let lastKey = 0
   let stopped = false
 
@@ -72,7 +87,7 @@ export function createQuery(init: QueryInit): Query {
         subscriber.complete()
       }
       // A disk that fails now is no holder now.
-      find(query.question.name, query.elsewhere ?? false).then(seen, () => seen(undefined))
+      find(query.question, query.elsewhere ?? false).then(seen, () => seen(undefined))
     })
   }
 
@@ -90,10 +105,12 @@ export function createQuery(init: QueryInit): Query {
       // Rule 6. The neighbour gets less than we have, so that it answers before we give up.
       const deadlineMs = Math.floor(leftMs - Math.max(HOP_MARGIN_MS, leftMs * HOP_MARGIN_PART))
       const asking = peers.filter((url) => url !== peer)
-      return ask(peer, { name: question.name, history, id, asking, deadlineMs: Math.max(0, deadlineMs) })
+      const { name, root } = question
+      const wanted = root === undefined ? { name } : { name, root }
+      return ask(peer, { ...wanted, history, id, asking, deadlineMs: Math.max(0, deadlineMs) })
     }
     return new Observable((subscriber) => {
-      broadcast({ peers, ask: askOne, concurrency, expiresAtMs, scheduler })
+      broadcast({ peers, ask: askOne, concurrency, expiresAtMs, all: question.root !== undefined, scheduler })
         .pipe(takeUntil(withdrawn$.pipe(filter((withdrawn) => withdrawn === key))))
         .subscribe({
           next: (heard) => subscriber.next({ type: 'heard', key, heard }),
@@ -107,6 +124,7 @@ export function createQuery(init: QueryInit): Query {
 
   actor.event$.subscribe({
     next(event) {
+      if (event.type === 'gathered') callers.get(event.key)?.next(event)
       if (event.type !== 'outcome') return
       const caller = callers.get(event.key)
       caller?.next(event.outcome)
@@ -118,23 +136,38 @@ export function createQuery(init: QueryInit): Query {
     }
   })
 
-  return {
-    event$: actor.event$.pipe(filter((event): event is Happening => event.type !== 'outcome')),
-    ask: (asked) =>
-      new Observable<Outcome>((caller) => {
-        // After the end nobody is left to answer.
-        if (stopped) {
-          caller.complete()
-          return
-        }
-        const key = ++lastKey
-        callers.set(key, caller)
-        caller.add(() => {
-          callers.delete(key)
-          withdrawn$.next(key)
-          actor.send({ type: 'withdraw', key })
-        })
-        actor.send({ type: 'ask', key, id: asked.question.id ?? newId(), nowMs: scheduler.now(), ...asked })
+  const start = (asked: Asked) =>
+    new Observable<Outcome | Gathered>((caller) => {
+      // After the end nobody is left to answer.
+      if (stopped) {
+        caller.complete()
+        return
+      }
+      const key = ++lastKey
+      callers.set(key, caller)
+      caller.add(() => {
+        callers.delete(key)
+        withdrawn$.next(key)
+        actor.send({ type: 'withdraw', key })
       })
+      actor.send({ type: 'ask', key, id: asked.question.id ?? newId(), nowMs: scheduler.now(), ...asked })
+    })
+
+  return {
+    event$: actor.event$.pipe(
+      filter((event): event is Happening => event.type !== 'outcome' && event.type !== 'gathered')
+    ),
+    ask: (asked) => start(asked).pipe(filter((told): told is Outcome => told.type !== 'gathered')),
+    gather: (asked) =>
+      start(asked).pipe(
+        concatMap((told): Observable<Found> => {
+          if (told.type === 'gathered') return from(foundIn(told))
+          // What we have ourselves is in the end only.
+          return told.type === 'offered' ? from(foundIn(told.offer)) : EMPTY
+        }),
+        distinct(({ type, url }) => `${type} ${url}`)
+      )
   }
 }
+
+type Gathered = QueryEvent & { readonly type: 'gathered' }

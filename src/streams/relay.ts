@@ -5,8 +5,8 @@
  */
 import { catchError, concat, concatMap, EMPTY, from, map, type Observable, of, takeWhile } from 'rxjs'
 import { acquired } from './acquired.js'
-import { MAX_HOLDERS } from './download.js'
 import type { Cache, Inbound, Offer, Outcome, PeerUrl, Question, ReadOutcome, ReadRequest, Source } from './ports.js'
+import { MAX_HOLDERS } from './swarm-rules.js'
 import { peerKey } from './urls.js'
 
 export interface RelayInit {

@@ -4,16 +4,36 @@
  * Owns the list of files on their way. A few run at once, the others wait their turn in a list that is bounded,
  * and one name is fetched once at a time.
  */
-import { catchError, concatMap, filter, map, Observable, of, type SchedulerLike, takeUntil, takeWhile } from 'rxjs'
+import {
+  catchError,
+  concat,
+  concatMap,
+  filter,
+  map,
+  Observable,
+  of,
+  type SchedulerLike,
+  takeUntil,
+  takeWhile,
+  timer
+} from 'rxjs'
 import { createActor, type Turn } from './actor.js'
-import { type DownloadStep, download, failed } from './download.js'
+import { type DownloadOptions, download, type Sources } from './download.js'
+import { type DownloadStep, failed } from './download-step.js'
 import type { Happening } from './events.js'
-import type { Downloads, Offer, PeerUrl, ReadOutcome, ReadRequest } from './ports.js'
+import type { Downloads, Offer, PeerUrl } from './ports.js'
+import { REPORT_EVERY_MS, type SourceRate } from './swarm.js'
 
-/** Files that come in at once: each has a connection and an open file, and more at once is not faster on one disk. */
-export const MAX_TRANSFERS = 4
+/** Files that come in at once: small ones wait more for disk and network than they take; large ones share both. */
+export const MAX_TRANSFERS = 8
 /** Files that may wait for their turn; whoever wants more is told to come back. */
 export const MAX_WAITING_TRANSFERS = 1_024
+
+/** What may pass by itself: somebody comes back, or somebody makes room. */
+const PASSING: ReadonlySet<string> = new Set(['DISK', 'NETWORK', 'TIMEOUT', 'NOT_FOUND', 'UNFINISHED', 'BUSY'])
+/** Between two tries of a transfer that waits; doubles. */
+const FIRST_PAUSE_MS = 1_000
+const LONGEST_PAUSE_MS = 15_000
 
 /** How far a file is. */
 export interface Progress {
@@ -22,23 +42,38 @@ export interface Progress {
   readonly bytes: number
   /** Bytes in all. */
   readonly total: number
-  /** Mean rate since the start. */
+  /** Of all who send now; in the last one the mean since the start. */
   readonly bytesPerSecond: number
   /** Who sends now. */
   readonly holders: readonly PeerUrl[]
+  /** How fast each of them is. */
+  readonly rates: readonly SourceRate[]
+  /** `queued`: all who have it serve others first. `waiting`: it could not go on, and tries again by itself. */
+  readonly state: 'running' | 'queued' | 'waiting'
+  /** Our place in the shortest queue, from 1; while `queued`. */
+  readonly position?: number
+  /** Why it could not go on; while `waiting`. */
+  readonly code?: string
   /** Where the file is; in the last one only. */
   readonly path?: string
   /** BEP 52 root of the content; in the last one only. */
   readonly root?: string
 }
 
-type TransferResult =
+export type TransferResult =
   | { readonly type: 'progress'; readonly progress: Progress }
   | { readonly type: 'failed'; readonly code: string; readonly detail: string }
 
-interface Wanted {
+/** How one file is to be fetched. */
+export interface TransferOptions extends DownloadOptions {
+  /** Does not fail for want of space or holders, but tries again until they are back. */
+  readonly wait: boolean
+  /** What to fetch, where that is known already. */
+  readonly offer?: Offer
+}
+
+interface Wanted extends TransferOptions {
   readonly name: string
-  readonly overwrite: boolean
 }
 
 type TransferCommand =
@@ -63,12 +98,12 @@ type TransferTurn = Turn<TransferState, TransferEvent, TransferJob>
 function step(state: TransferState, command: TransferCommand): TransferTurn {
   switch (command.type) {
     case 'fetch': {
-      const { key, name, overwrite } = command
+      const { type: _, key, ...wanted } = command
       if (state.waiting.size >= MAX_WAITING_TRANSFERS) {
         const detail = `${state.waiting.size} files are waiting already`
         return { state, events: [{ type: 'result', key, result: { type: 'failed', code: 'BUSY', detail } }] }
       }
-      return startNext({ ...state, waiting: new Map(state.waiting).set(key, { name, overwrite }) })
+      return startNext({ ...state, waiting: new Map(state.waiting).set(key, wanted) })
     }
     case 'step':
       return { state, events: [{ type: 'result', key: command.key, result: command.result }, command.happening] }
@@ -85,12 +120,12 @@ function step(state: TransferState, command: TransferCommand): TransferTurn {
 
 function startNext(state: TransferState): TransferTurn {
   const [running, waiting] = [new Map(state.running), new Map(state.waiting)]
-  const names = new Set([...running.values()].map(({ name }) => name))
+  const names = new Set([...running.values()].map(pathOf))
   const jobs: TransferJob[] = []
   for (const [key, wanted] of state.waiting) {
     if (running.size >= MAX_TRANSFERS) break
-    if (names.has(wanted.name)) continue
-    names.add(wanted.name)
+    if (names.has(pathOf(wanted))) continue
+    names.add(pathOf(wanted))
     waiting.delete(key)
     running.set(key, wanted)
     jobs.push({ key, ...wanted })
@@ -98,13 +133,14 @@ function startNext(state: TransferState): TransferTurn {
   return { state: { running, waiting }, jobs }
 }
 
-export interface TransferInit {
+const pathOf = ({ into = '', name }: Wanted) => `${into}/${name}`
+
+export interface TransferInit extends Sources {
   /** Who has it; a failure tells the code and what to say. */
   readonly locate: (
     name: string,
-    options: { readonly overwrite: boolean }
+    options: TransferOptions
   ) => Observable<Offer | { readonly type: 'failed'; readonly code: string; readonly detail: string }>
-  readonly read: (holder: PeerUrl, request: ReadRequest) => Observable<ReadOutcome>
   readonly downloads: Downloads
   readonly scheduler: SchedulerLike
   readonly stop$: Observable<unknown>
@@ -112,13 +148,13 @@ export interface TransferInit {
 
 export interface Transfer {
   /** Cold: one fetch. Emits progress; completes with the file in place, or after a failure. Unsubscribing stops it. */
-  readonly fetch: (name: string, options: { readonly overwrite: boolean }) => Observable<TransferResult>
+  readonly fetch: (name: string, options: TransferOptions) => Observable<TransferResult>
   readonly event$: Observable<Happening>
   /** How many files are on their way or waiting; replays. */
   readonly underWay$: Observable<number>
 }
 
-export function createTransfer({ locate, read, downloads, scheduler, stop$ }: TransferInit): Transfer {
+export function createTransfer({ locate, downloads, scheduler, stop$, ...sources }: TransferInit): Transfer {
   let lastKey = 0
   const actor = createActor<TransferCommand, TransferState, TransferEvent, TransferJob>({
     initial: { running: new Map(), waiting: new Map() },
@@ -138,24 +174,55 @@ export function createTransfer({ locate, read, downloads, scheduler, stop$ }: Tr
       })
   })
 
-  function transfer({ key, name, overwrite }: TransferJob): Observable<TransferCommand> {
-    return locate(name, { overwrite }).pipe(
+  function transfer(job: TransferJob): Observable<TransferCommand> {
+    const { key, name, wait } = job
+    const attempt = (number: number): Observable<TransferCommand> =>
+      once(job).pipe(
+        concatMap((what) => {
+          if (!wait || what.step.type !== 'failed' || !PASSING.has(what.step.code)) return of(told(key, name, what))
+          const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (number - 1), LONGEST_PAUSE_MS)
+          const { code } = what.step
+          return concat(
+            of(waits(key, name, what, code)),
+            timer(pauseMs, scheduler).pipe(concatMap(() => attempt(number + 1)))
+          )
+        })
+      )
+    return attempt(1)
+  }
+
+  /** One try: who has it, and from there to here. */
+  function once({ name, ...options }: TransferJob): Observable<Told> {
+    return (options.offer === undefined ? locate(name, options) : of(options.offer)).pipe(
       concatMap((located) => {
-        if ('type' in located) return of(told(key, name, located))
+        if ('type' in located) return of<Told>({ step: located, total: 0, meanRate: 0 })
         const startedAtMs = scheduler.now()
-        const rate = (bytes: number) => Math.round((bytes * 1_000) / Math.max(1, scheduler.now() - startedAtMs))
-        return download({ offer: { ...located, name }, overwrite, read, downloads, scheduler }).pipe(
-          map((step_) => told(key, name, step_, located.size, rate))
+        const { size: total } = located
+        let before = 0
+        let toldMs = Number.NEGATIVE_INFINITY
+        return download({ ...sources, offer: { ...located, name }, options, downloads, scheduler }).pipe(
+          filter((step_) => {
+            if (step_.type === 'resumed') before = step_.bytes
+            // At most ten a second, whatever the way they come.
+            if (step_.type !== 'progressed') return true
+            const due = scheduler.now() - toldMs >= REPORT_EVERY_MS
+            if (due) toldMs = scheduler.now()
+            return due
+          }),
+          map((step_): Told => {
+            const elapsedMs = Math.max(1, scheduler.now() - startedAtMs)
+            return { step: step_, total, meanRate: Math.round(((total - before) * 1_000) / elapsedMs) }
+          })
         )
       }),
-      catchError((error: unknown) => of(told(key, name, failed(error))))
+      catchError((error: unknown) => of<Told>({ step: failed(error), total: 0, meanRate: 0 }))
     )
   }
 
   return {
     event$: actor.event$.pipe(filter((event): event is Happening => event.type !== 'result')),
     underWay$: actor.state$.pipe(map(({ running, waiting }) => running.size + waiting.size)),
-    fetch: (name, { overwrite }) =>
+    fetch: (name, options) =>
       new Observable<TransferResult>((subscriber) => {
         const key = ++lastKey
         actor.event$
@@ -165,41 +232,53 @@ export function createTransfer({ locate, read, downloads, scheduler, stop$ }: Tr
             takeWhile((result) => result.type === 'progress' && result.progress.path === undefined, true)
           )
           .subscribe(subscriber)
-        actor.send({ type: 'fetch', key, name, overwrite })
+        actor.send({ ...options, type: 'fetch', key, name })
         return () => actor.send({ type: 'withdraw', key })
       })
   }
 }
 
+/** A step, with what is to be told beside it. */
+interface Told {
+  readonly step: DownloadStep
+  readonly total: number
+  readonly meanRate: number
+}
+
 /** What one step of a download means for whoever waits for it, and for whoever listens. */
-function told(
-  key: number,
-  name: string,
-  what: DownloadStep,
-  total = 0,
-  rate: (bytes: number) => number = () => 0
-): TransferCommand {
-  const progress = (bytes: number, holders: readonly PeerUrl[]): Progress => {
-    return { name, bytes, total, bytesPerSecond: rate(bytes), holders }
+function told(key: number, name: string, { step: what, total, meanRate }: Told): TransferCommand {
+  const result = (progress: Partial<Progress>): TransferResult => {
+    const base: Progress = { name, bytes: 0, total, bytesPerSecond: 0, holders: [], rates: [], state: 'running' }
+    return { type: 'progress', progress: { ...base, ...progress } }
   }
   switch (what.type) {
-    case 'started': {
-      const result: TransferResult = { type: 'progress', progress: progress(0, []) }
-      return { type: 'step', key, result, happening: { type: 'transfer-started', name, size: total } }
+    case 'started':
+      return { type: 'step', key, result: result({}), happening: { type: 'transfer-started', name, size: total } }
+    case 'resumed': {
+      const { bytes, changed } = what
+      return { type: 'step', key, result: result({ bytes }), happening: { type: 'transfer-resumed', name, bytes, changed } }
     }
     case 'progressed': {
-      const now = progress(what.bytes, [what.holder])
-      const happening: Happening = { type: 'transfer-progressed', ...now }
-      return { type: 'step', key, result: { type: 'progress', progress: now }, happening }
+      const { bytes, sources: rates, position } = what
+      const bytesPerSecond = rates.reduce((sum, rate) => sum + rate.bytesPerSecond, 0)
+      const queued = position === undefined ? {} : { state: 'queued' as const, position }
+      const now = { bytes, bytesPerSecond, holders: rates.map(({ url }) => url), rates, ...queued }
+      const happening: Happening = { type: 'transfer-progressed', name, total, ...now }
+      return { type: 'step', key, result: result(now), happening }
     }
     case 'rejected':
       return { type: 'rejected', key, happening: { type: 'piece-rejected', name, holder: what.holder } }
     case 'done': {
       const { path, root } = what
-      const result: TransferResult = { type: 'progress', progress: { ...progress(total, []), path, root } }
-      return { type: 'step', key, result, happening: { type: 'transfer-completed', name, size: total, path, root } }
+      const happening: Happening = { type: 'transfer-completed', name, size: total, path, root }
+      return { type: 'step', key, result: result({ bytes: total, bytesPerSecond: meanRate, path, root }), happening }
     }
     case 'failed':
       return { type: 'step', key, result: what, happening: { type: 'transfer-failed', name, code: what.code } }
   }
+}
+
+function waits(key: number, name: string, { total }: Told, code: string): TransferCommand {
+  const progress = { name, bytes: 0, total, bytesPerSecond: 0, holders: [], rates: [], state: 'waiting', code } as const
+  return { type: 'step', key, result: { type: 'progress', progress }, happening: { type: 'transfer-waiting', name, code } }
 }

@@ -10,6 +10,9 @@ export function inboundWith(given: Partial<Inbound> = {}): Inbound {
     askedForContent: () => of({ type: 'missed' }),
     askedToFetch: () => EMPTY,
     open: (name) => Promise.reject(new P2pError('NOT_FOUND', `Couldn't find the file ${name}`)),
+    openRoot: (root) => Promise.reject(new P2pError('NOT_FOUND', `There is nothing with the root ${root}`)),
+    hashes: ({ root }) => Promise.reject(new P2pError('NOT_FOUND', `There is nothing with the root ${root}`)),
+    rootOf: (name) => Promise.reject(new P2pError('NOT_FOUND', `Couldn't find the file ${name}`)),
     list: () => ({ files: [], more: false }),
     ...given
   }

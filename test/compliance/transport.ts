@@ -4,7 +4,17 @@
  */
 import { concatMap, finalize, firstValueFrom, lastValueFrom, NEVER, type Observable, of, toArray } from 'rxjs'
 import { afterEach, describe, expect, test } from 'vitest'
-import type { Inbound, Offer, Outcome, Question, ReadOutcome, ReadRequest, Transport } from '../../src/streams/ports.js'
+import { P2pError } from '../../src/errors.js'
+import type {
+  HashRequest,
+  Inbound,
+  Offer,
+  Outcome,
+  Question,
+  ReadOutcome,
+  ReadRequest,
+  Transport
+} from '../../src/streams/ports.js'
 import { bytesOf, gathered, inboundWith, sourceOf } from './inbound.js'
 
 /** Two peers that can reach each other. */
@@ -173,6 +183,9 @@ export function transportCompliance(name: string, setup: TransportSetup): void {
       expect(await all(transportA.hello(NOBODY_URL))).toEqual([refused])
       expect(await all(transportA.ask(NOBODY_URL, question()))).toEqual([refused])
       expect(await all(transportA.read(NOBODY_URL, { name: 'plain.txt', start: 0 }))).toEqual([refused])
+      expect(await all(transportA.rootOf(NOBODY_URL, 'plain.txt', 0))).toEqual([refused])
+      const hashes = { root: 'ab'.repeat(32), layer: 0, index: 0, length: 1, proofLayers: 0 }
+      expect(await all(transportA.hashes(NOBODY_URL, hashes))).toEqual([refused])
       expect(await all(transportA.list(NOBODY_URL, ''))).toEqual([refused])
     })
 
@@ -326,6 +339,113 @@ export function transportCompliance(name: string, setup: TransportSetup): void {
           )
         expect(await within(5_000, firstValueFrom(outcome$))).toBe('NETWORK')
         await within(2_000, source.closed)
+      })
+    })
+
+    describe('reading by root', () => {
+      const content = bytesOf(200_000)
+      const root = '0123456789abcdef'.repeat(4)
+      const startWithRoot = () =>
+        start({
+          openRoot: (asked) =>
+            asked === root ? Promise.resolve(sourceOf(content, { etag: root })) : inboundWith().openRoot(asked)
+        })
+
+      test('brings the content, whatever its name is', async () => {
+        const { transportA, urlB } = await startWithRoot()
+        const outcomes = await all(
+          transportA.read(urlB, { name: 'no such name', root, start: 100, end: 150_000 }).pipe(
+            concatMap(async (outcome) => {
+              if (outcome.type !== 'body') return outcome
+              const { bytes, ...head } = outcome
+              return { ...head, content: await gathered(bytes) }
+            })
+          )
+        )
+        expect(outcomes).toMatchObject([{ type: 'body', size: content.length, start: 100, etag: root }])
+        expect(contentOf(outcomes)?.equals(content.subarray(100, 150_000))).toBe(true)
+      })
+
+      test('that nobody has is gone', async () => {
+        const { transportA, urlB } = await startWithRoot()
+        const request = { name: 'plain.txt', root: 'f'.repeat(64), start: 0 }
+        expect(await all(transportA.read(urlB, request))).toEqual([{ type: 'gone' }])
+      })
+    })
+
+    describe('hashes', () => {
+      const request = { root: 'ab'.repeat(32), layer: 6, index: 8, length: 4, proofLayers: 3 }
+
+      test('come as they were asked for', async () => {
+        const heard: HashRequest[] = []
+        const hashes = bytesOf(7 * 32)
+        const { transportA, urlB } = await start({
+          hashes: (asked) => {
+            heard.push(asked)
+            return Promise.resolve(hashes)
+          }
+        })
+        const outcomes = await all(transportA.hashes(urlB, request))
+        expect(outcomes).toMatchObject([{ type: 'hashes' }])
+        const [{ bytes } = { bytes: undefined }] = outcomes as { bytes?: Uint8Array }[]
+        expect(Buffer.from(bytes ?? []).equals(hashes)).toBe(true)
+        expect(heard).toEqual([request])
+      })
+
+      test('of an unknown content are gone', async () => {
+        const { transportA, urlB } = await start()
+        expect(await all(transportA.hashes(urlB, request))).toEqual([{ type: 'gone' }])
+      })
+
+      test('that make no sense have failed', async () => {
+        const { transportA, urlB } = await start({
+          hashes: () => Promise.reject(new P2pError('BAD_CALL', 'There is no such layer'))
+        })
+        expect(await all(transportA.hashes(urlB, request))).toMatchObject([{ type: 'failed', reason: 'nonsense' }])
+      })
+
+      test('may be asked for many times at once', async () => {
+        const { transportA, urlB } = await start({
+          hashes: async ({ index }) => inATurn(Buffer.alloc(32, index % 251))
+        })
+        const asked = Array.from({ length: 100 }, (_, index) => ({ ...request, index, length: 1, proofLayers: 0 }))
+        const outcomes = await Promise.all(asked.map((each) => lastValueFrom(transportA.hashes(urlB, each))))
+        expect(outcomes.map((outcome) => outcome.type === 'hashes' && outcome.bytes[0])).toEqual(
+          asked.map(({ index }) => index % 251)
+        )
+      })
+    })
+
+    describe('the root of a file', () => {
+      const root = 'cd'.repeat(32)
+      const content = bytesOf(1_000)
+      const unhashed = () => {
+        const { root: _, ...source } = sourceOf(content, { etag: 's3e8-1' })
+        return Promise.resolve(source)
+      }
+
+      test('is waited for', async () => {
+        const waited: number[] = []
+        const { transportA, urlB } = await start({
+          open: unhashed,
+          rootOf: (_, waitMs) => {
+            waited.push(waitMs)
+            return inATurn(root)
+          }
+        })
+        const outcomes = await all(transportA.rootOf(urlB, 'plain.txt', 5_000))
+        expect(outcomes).toEqual([{ type: 'root', root, size: content.length }])
+        expect(waited).toEqual([5_000])
+      })
+
+      test('is unknown when it was not found out in time', async () => {
+        const { transportA, urlB } = await start({ open: unhashed, rootOf: () => inATurn(undefined) })
+        expect(await all(transportA.rootOf(urlB, 'plain.txt', 1_000))).toEqual([{ type: 'unknown' }])
+      })
+
+      test('is gone with the file', async () => {
+        const { transportA, urlB } = await start()
+        expect(await all(transportA.rootOf(urlB, 'plain.txt', 1_000))).toEqual([{ type: 'gone' }])
       })
     })
 

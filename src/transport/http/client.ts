@@ -52,7 +52,8 @@ export async function exchange(init: Exchange): Promise<IncomingMessage> {
   }
 }
 
-class StaleConnection extends CallFailed {}
+/** Worth one more try on a new connection. */
+export class StaleConnection extends CallFailed {}
 
 function attempt(init: Exchange): Promise<IncomingMessage> {
   const { peer, method, path, headers, body, agent, headTimeoutMs, limits, signal } = init
@@ -110,7 +111,7 @@ function attempt(init: Exchange): Promise<IncomingMessage> {
 }
 
 /** Where a peer listens; any URL of another scheme is no peer of ours. */
-function addressOf(peer: PeerUrl): { hostname: string; port: number } {
+export function addressOf(peer: PeerUrl): { hostname: string; port: number } {
   const url = URL.canParse(peer) ? new URL(peer) : undefined
   if (url?.protocol !== 'http:') throw new CallFailed('not-a-peer', `${peer} is not an http URL`)
   return { hostname: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? 80 : Number(url.port) }
@@ -118,7 +119,7 @@ function addressOf(peer: PeerUrl): { hostname: string; port: number } {
 
 const BROKEN = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED'])
 
-function failureOf(error: NodeJS.ErrnoException, reused: boolean): CallFailed {
+export function failureOf(error: NodeJS.ErrnoException, reused: boolean): CallFailed {
   if (error instanceof CallFailed) return error
   const code = error.code ?? ''
   // An AggregateError (one per address of a name) has no message of its own.

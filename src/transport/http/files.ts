@@ -1,34 +1,18 @@
-/** The data plane: `GET` and `HEAD` of `/files/<name>`, each part of the name percent-encoded. */
+/** The data plane: `GET` and `HEAD` of files, by name or by root, and of the hashes of their trees. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { pipeline } from 'node:stream/promises'
 import { asP2pError, type ErrorCode } from '../../errors.js'
-import type { Inbound, Source } from '../../streams/ports.js'
-import type { HttpLimits } from './limits.js'
-import { chooseRange, namesTag } from './range.js'
+import type { HashRequest, Inbound, Source } from '../../streams/ports.js'
+import type { Throttle } from './data/connection.js'
+import { FREE_BYTES, type HttpLimits, MAX_ROOT_WAIT_MS, MAX_ROOT_WAITS } from './limits.js'
+import { PEER_HEADER, QUEUE_HEADER, readTarget } from './paths.js'
+import { chooseRange, namesTag, readWait } from './range.js'
+import type { RateLimits } from './rates.js'
 import { refuse } from './refuse.js'
+import { createLender, type Lender, sendBytes } from './send-bytes.js'
+import { type Admission, type SlotLimits, UploadSlots } from './slots.js'
 
-export const FILES_PATH = '/files/'
-
-/** The path under which a file is read from its holder. Throws a URIError for a name that is no Unicode. */
-export function filePath(name: string): string {
-  return FILES_PATH + name.split('/').map(encodeURIComponent).join('/')
-}
-
-/**
- * The name a request target means, or undefined. Every part is decoded once, and a part that then holds a
- * separator means nothing here: `%2e%2e%2f` is not a second way to write `../`.
- */
-export function nameOf(target: string): string | undefined {
-  if (!target.startsWith(FILES_PATH) || /[?#\\]/.test(target)) return undefined
-  try {
-    const parts = target.slice(FILES_PATH.length).split('/').map(decodeURIComponent)
-    return parts.every((part) => part !== '' && part !== '.' && part !== '..' && !/[/\0]/.test(part))
-      ? parts.join('/')
-      : undefined
-  } catch {
-    return undefined
-  }
-}
+/** What the data plane serves from. */
+export type Holdings = Pick<Inbound, 'open' | 'openRoot' | 'hashes' | 'rootOf'>
 
 /** Nobody may take a shared page for a page of this peer: it is saved, not shown, and if shown, without rights. */
 const HARMLESS = {
@@ -41,37 +25,172 @@ const HARMLESS = {
 
 const HIDDEN: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['NOT_FOUND', 'BAD_NAME', 'DENIED', 'FOLDER'])
 
-export async function serveFile(
-  request: IncomingMessage,
-  response: ServerResponse,
-  open: Inbound['open'],
-  limits: HttpLimits
-): Promise<void> {
-  const name = nameOf(request.url ?? '')
-  if (name === undefined) {
-    refuse(response, 404)
-    return
+export interface DataHandler {
+  readonly serve: (request: IncomingMessage, response: ServerResponse) => Promise<void>
+  /** Nobody is served any more. */
+  readonly close: () => void
+}
+
+export interface DataHandlerInit {
+  readonly holdings: Holdings
+  readonly limits: HttpLimits
+  readonly slots: SlotLimits
+  readonly rates: RateLimits
+}
+
+/** Serves all of the data plane of one peer. */
+export function createDataHandler({ holdings, limits, slots: slotLimits, rates }: DataHandlerInit): DataHandler {
+  const slots = new UploadSlots(slotLimits)
+  const lender = createLender()
+  let waits = 0
+
+  /** Lets the root become known, for who would rather wait than be told a stand-in. */
+  async function waitForRoot(name: string, request: IncomingMessage): Promise<string | undefined> {
+    const waitMs = Math.min(readWait(request.headers.prefer) * 1_000, MAX_ROOT_WAIT_MS)
+    if (request.method !== 'HEAD' || waitMs === 0 || waits >= MAX_ROOT_WAITS) return undefined
+    waits++
+    try {
+      return await holdings.rootOf(name, waitMs)
+    } finally {
+      waits--
+    }
   }
-  let source: Source
+
+  async function serveContent(
+    request: IncomingMessage,
+    response: ServerResponse,
+    open: () => Promise<Source>,
+    root?: string
+  ): Promise<void> {
+    const peer = downloader(request)
+    let source = await opened(response, open)
+    if (source === undefined) return
+    let admission: Admission = { type: 'entered', leave: () => undefined }
+    if (request.method === 'GET' && source.size > FREE_BYTES) {
+      const admitted = slots.enter(peer, closing(response))
+      if (admitted instanceof Promise) {
+        // Nothing is kept open for those who wait.
+        await source.close()
+        admission = await admitted
+        source = admission.type === 'entered' ? await opened(response, open) : undefined
+      } else admission = admitted
+    }
+    try {
+      if (admission.type !== 'entered') refuse(response, 503, queueHeaders(admission))
+      else if (source !== undefined) {
+        const etag = source.root ?? root ?? source.etag
+        const throttle = {
+          sliceBytes: () => rates.upload.sliceBytes(peer),
+          take: (bytes: number) => rates.upload.take(peer, bytes)
+        }
+        await send(request, response, { source, etag, limits, lender, throttle })
+      }
+    } catch {
+      // The head is out: breaking the connection is the only honest way left to say that the rest will not come.
+      response.destroy()
+    } finally {
+      if (admission.type === 'entered') admission.leave()
+      await source?.close()
+    }
+  }
+
+  async function serveHashes(request: IncomingMessage, response: ServerResponse, asked: HashRequest): Promise<void> {
+    let hashes: Uint8Array
+    try {
+      hashes = await holdings.hashes(asked)
+    } catch (error) {
+      refuseWith(response, error)
+      return
+    }
+    response.setTimeout(limits.slowReaderTimeoutMs, () => response.destroy())
+    // They follow from the root, so they are the same for ever.
+    response.writeHead(200, { ...HARMLESS, 'Content-Length': hashes.length })
+    response.end(request.method === 'HEAD' ? undefined : hashes)
+  }
+
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const target = readTarget(request.url ?? '')
+    switch (target.type) {
+      case 'name': {
+        const { name } = target
+        let root: string | undefined
+        try {
+          root = await waitForRoot(name, request)
+        } catch (error) {
+          refuseWith(response, error)
+          return
+        }
+        await serveContent(request, response, () => holdings.open(name), root)
+        return
+      }
+      case 'root':
+        await serveContent(request, response, () => holdings.openRoot(target.root), target.root)
+        return
+      case 'hashes':
+        await serveHashes(request, response, target.request)
+        return
+      case 'nonsense':
+        refuse(response, 400)
+        return
+      case 'nothing':
+        refuse(response, 404)
+    }
+  }
+
+  return { serve, close: () => slots.close() }
+}
+
+/** What is asked for; nothing, and the request refused, where it cannot be opened. */
+async function opened(response: ServerResponse, open: () => Promise<Source>): Promise<Source | undefined> {
   try {
-    source = await open(name)
+    return await open()
   } catch (error) {
-    refuse(response, HIDDEN.has(asP2pError(error).code) ? 404 : 503)
-    return
-  }
-  try {
-    await send(request, response, source, limits)
-  } catch {
-    // The head is out: breaking the connection is the only honest way left to say that the rest will not come.
-    response.destroy()
-  } finally {
-    await source.close()
+    refuseWith(response, error)
+    return undefined
   }
 }
 
-async function send(request: IncomingMessage, response: ServerResponse, source: Source, limits: HttpLimits) {
+const PEER_ID = /^[\w-]{1,64}$/
+
+/** Who downloads: our own kind says who it is, others are known by their address. */
+function downloader({ headers, socket }: IncomingMessage): string {
+  const id = headers[PEER_HEADER]
+  return `${socket.remoteAddress ?? ''} ${typeof id === 'string' && PEER_ID.test(id) ? id : ''}`
+}
+
+/** Aborts when there is nobody left to answer. */
+function closing(response: ServerResponse): AbortSignal {
+  const abort = new AbortController()
+  if (response.destroyed) abort.abort()
+  response.once('close', () => abort.abort())
+  return abort.signal
+}
+
+function queueHeaders(admission: Exclude<Admission, { type: 'entered' }>): Record<string, string> {
+  if (admission.type === 'full') return { 'Retry-After': '10' }
+  return { 'Retry-After': '1', [QUEUE_HEADER]: String(admission.position) }
+}
+
+function refuseWith(response: ServerResponse, error: unknown): void {
+  const { code } = asP2pError(error)
+  refuse(response, code === 'BAD_CALL' ? 400 : HIDDEN.has(code) ? 404 : 503)
+}
+
+interface Sending {
+  readonly source: Source
+  readonly etag: string
+  readonly limits: HttpLimits
+  readonly lender: Lender
+  readonly throttle: Throttle
+}
+
+async function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { source, etag, limits, lender, throttle }: Sending
+): Promise<void> {
   const { headers } = request
-  const { size, etag } = source
+  const { size } = source
   response.setHeader('ETag', `"${etag}"`)
   response.setHeader('Accept-Ranges', 'bytes')
   response.setHeader('Cache-Control', 'no-cache')
@@ -102,8 +221,5 @@ async function send(request: IncomingMessage, response: ServerResponse, source: 
     response.end()
     return
   }
-  response.setTimeout(limits.slowReaderTimeoutMs, () => response.destroy())
-  // The head goes first, so that a source that breaks at once still breaks as a body, not as a refusal.
-  response.flushHeaders()
-  await pipeline(source.read(start, end), response)
+  await sendBytes(response, source, { start, end, lender, throttle, limits })
 }

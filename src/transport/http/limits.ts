@@ -75,3 +75,23 @@ export const MAX_SOCKETS = 256
 export const MAX_FREE_SOCKETS_PER_PEER = 4
 /** Content has to come at this pace at least, per `idleTimeoutMs`: 1.6 KB/s, slower than any line worth waiting for. */
 export const LEAST_CONTENT_BYTES = 16_384
+/** Longest time a caller may wait for a root: 1 GiB is hashed in about a second, and who wants more asks again. */
+export const MAX_ROOT_WAIT_MS = 30_000
+/** Callers that wait for roots at once; each holds a connection. Others are answered at once. */
+export const MAX_ROOT_WAITS = 64
+/** Reads known to be this short share a connection, one behind the other: their answers are sent faster than asked for. */
+export const SHORT_READ_BYTES = 262_144
+/** Connections to one holder that short reads share, and how many of them may be under way on each. */
+export const MAX_PIPELINE_SOCKETS_PER_PEER = 4
+export const MAX_PIPELINED = 16
+/** Reads that wait for a connection to one holder; who wants more has lost count of them. */
+export const MAX_WAITING_READS = 4_096
+/** Files this small, and hashes, are served to everybody at once: waiting would take longer than serving them. */
+export const FREE_BYTES = 65_536
+/** A read of the holder's disk, and buffers of that size per answer: one is sent, one waits its turn, one is filled. */
+export const SEND_BYTES = 524_288
+export const SEND_BUFFERS = 3
+/** Such buffers lent out at once, 32 MiB of them; answers beyond that make do with less. */
+export const MAX_LENT_BUFFERS = 64
+/** What those make do with. */
+export const SPARE_BYTES = 65_536

@@ -12,8 +12,11 @@ import type { Door } from '../xmlrpc/serve.js'
 import { MISSED_PAIR, SIMPLE, SIMPLE_PATH, simpleSpelling } from '../xmlrpc/simple.js'
 import { withSystem } from '../xmlrpc/system.js'
 import { createCallHandler } from './calls.js'
+import { createDataHandler } from './files.js'
 import type { HttpLimits } from './limits.js'
+import type { RateLimits } from './rates.js'
 import { createPeerServer } from './server.js'
+import type { SlotLimits } from './slots.js'
 
 export interface ListenInit {
   /** The spelling under which we announce ourselves; made of host and port when absent. */
@@ -23,10 +26,15 @@ export interface ListenInit {
   readonly port: number
   readonly self: Self
   readonly limits: HttpLimits
+  readonly slots: SlotLimits
+  readonly rates: RateLimits
 }
 
 /** Emits our URL once neighbours can reach it; unsubscribing closes the server and every connection to it. */
-export function listen({ url, host, port, self, limits }: ListenInit, inbound: Inbound): Observable<PeerUrl> {
+export function listen(
+  { url, host, port, self, limits, slots, rates }: ListenInit,
+  inbound: Inbound
+): Observable<PeerUrl> {
   return new Observable((subscriber) => {
     let announced = url ?? ''
     let announcedHost = url === undefined ? undefined : new URL(url).hostname
@@ -34,11 +42,12 @@ export function listen({ url, host, port, self, limits }: ListenInit, inbound: I
     const running = { count: 0 }
     const main = createCallHandler(mainDoor(self, inbound, as, limits), limits, running)
     const simple = createCallHandler(simpleDoor(inbound, as, limits), limits, running)
+    const data = createDataHandler({ holdings: inbound, limits, slots, rates })
     const server = createPeerServer({
       host,
       limits,
       announcedHost: () => announcedHost,
-      open: inbound.open,
+      data,
       calls: new Map([
         ['/', main],
         ['/RPC2', main],
@@ -53,6 +62,7 @@ export function listen({ url, host, port, self, limits }: ListenInit, inbound: I
       subscriber.next(announced)
     })
     return () => {
+      data.close()
       server.close()
       server.closeAllConnections()
     }

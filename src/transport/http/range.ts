@@ -69,3 +69,10 @@ export function readContentRange(header: string | undefined): { start: number; e
   const sane = Object.values(range).every(Number.isSafeInteger) && range.start < range.end && range.end <= range.size
   return sane ? range : undefined
 }
+
+/** The seconds of `Prefer: wait=10` (RFC 7240), or 0. */
+export function readWait(header: string | readonly string[] | undefined): number {
+  const text = typeof header === 'string' ? header : (header ?? []).join()
+  const [, seconds] = /(?:^|,)\s*wait\s*=\s*"?(\d{1,6})"?\s*(?:[;,]|$)/i.exec(text) ?? []
+  return Number(seconds ?? 0)
+}

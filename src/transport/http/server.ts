@@ -1,9 +1,9 @@
 /** The one server on the one port: limits, guard and routing. What is answered is decided elsewhere. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Inbound } from '../../streams/ports.js'
-import { FILES_PATH, serveFile } from './files.js'
+import type { DataHandler } from './files.js'
 import type { HttpLimits } from './limits.js'
+import { isDataPath } from './paths.js'
 import { refuse } from './refuse.js'
 import { isFromWebPage, isLoopback } from './web-pages.js'
 
@@ -11,7 +11,7 @@ export interface PeerServerInit {
   readonly host: string
   readonly announcedHost: () => string | undefined
   readonly limits: HttpLimits
-  readonly open: Inbound['open']
+  readonly data: DataHandler
   /** One handler for each path that takes calls. */
   readonly calls: ReadonlyMap<string, (request: IncomingMessage, response: ServerResponse) => Promise<void>>
 }
@@ -49,7 +49,7 @@ type Routes = PeerServerInit & { readonly boundToLoopback: boolean }
 
 async function route(request: IncomingMessage, response: ServerResponse, routes: Routes): Promise<void> {
   const { method = '', url = '' } = request
-  const { limits, boundToLoopback, announcedHost, calls, open } = routes
+  const { limits, boundToLoopback, announcedHost, calls, data } = routes
   if (request.rawHeaders.length / 2 > limits.maxHeaders) {
     refuse(response, 431, {}, true)
     return
@@ -58,12 +58,12 @@ async function route(request: IncomingMessage, response: ServerResponse, routes:
     refuse(response, 403, {}, true)
     return
   }
-  if (url.startsWith(FILES_PATH)) {
+  if (isDataPath(url)) {
     if (method !== 'GET' && method !== 'HEAD') {
       refuse(response, 405, { Allow: 'GET, HEAD' }, true)
       return
     }
-    await serveFile(request, response, open, limits)
+    await data.serve(request, response)
     return
   }
   const call = calls.get(url)

@@ -1,4 +1,5 @@
 /** The way out over real networks: one server for neighbours of every kind, and calls to them. */
+import { randomUUID } from 'node:crypto'
 import { Agent } from 'node:http'
 import { defer, finalize, Observable, of, share, switchMap, tap, timeout } from 'rxjs'
 import type {
@@ -17,16 +18,18 @@ import { askForeign } from '../xmlrpc/foreign.js'
 import { learn, respelled } from '../xmlrpc/learn.js'
 import { askP2prx, listP2prx, type Self } from '../xmlrpc/p2prx.js'
 import { abortable, failed, followed, isFailure } from './abortable.js'
+import { DataPool } from './data/pool.js'
+import { askHashes, askRoot, type DataLine, openRead } from './data/read.js'
 import {
   DEFAULT_LIMITS,
   type HttpLimits,
   MAX_CONTROL_SOCKETS_PER_PEER,
-  MAX_DATA_SOCKETS_PER_PEER,
   MAX_FREE_SOCKETS_PER_PEER,
   MAX_SOCKETS
 } from './limits.js'
 import { listen } from './listen.js'
-import { openRead } from './read.js'
+import { RateLimits, type Rates } from './rates.js'
+import { DEFAULT_SLOTS } from './slots.js'
 
 /** All calls of a greeting together: three round trips, and a neighbour that is busy with another caller. */
 const HELLO_DEADLINE_MS = 5_000
@@ -51,6 +54,17 @@ export interface HttpTransportOptions extends Self {
   /** Puts off a call until there is room for it. */
   readonly budget: <T>(work$: Observable<T>) => Observable<T>
   readonly limits?: Partial<HttpLimits>
+  /** Peers that may download from us at once; others wait in a queue. Default: 16. */
+  readonly uploadSlots?: number
+  /** How fast bytes may go and come. Default: as fast as they can. */
+  readonly rates?: Rates
+}
+
+/** What this transport can do beyond what every transport can. */
+export interface HttpTransport extends Transport {
+  /** In place of the rates before, also for what is under way. */
+  readonly setRates: (rates: Rates) => void
+  readonly close: () => void
 }
 
 const MISSED: Outcome = { type: 'missed' }
@@ -62,14 +76,25 @@ const NO_LISTS: Failed = { type: 'failed', reason: 'not-a-peer', detail: 'its di
  * A transport over HTTP. It has a URL only while somebody is subscribed to `listen`; a peer that calls without
  * listening is a visitor, who is not introduced to anybody.
  */
-export function createHttpTransport(options: HttpTransportOptions): Transport {
+export function createHttpTransport(options: HttpTransportOptions): HttpTransport {
   const { url, host = '127.0.0.1', port = 0, cache, budget } = options
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
   const learnt = new Map<PeerUrl, Dialect>()
   const greetings = new Map<PeerUrl, Observable<Greeting>>()
   let us: PeerUrl | undefined
-  // Only a peer that listens, and so is closed one day, keeps connections.
-  let agents: { readonly control: Agent; readonly data: Agent } | undefined
+  // Only a peer that listens, and so is closed one day, keeps connections for calls.
+  let control: Agent | undefined
+  const slots = { ...DEFAULT_SLOTS, ...(options.uploadSlots === undefined ? {} : { slots: options.uploadSlots }) }
+  const rates = new RateLimits(options.rates)
+  const pool = new DataPool({
+    limits,
+    throttleFor: (holder) => ({
+      sliceBytes: () => rates.download.sliceBytes(holder),
+      take: (bytes) => rates.download.take(holder, bytes)
+    })
+  })
+  const self = randomUUID()
+  const dataLine = (holder: PeerUrl, signal: AbortSignal): DataLine => ({ pool, holder, self, limits, signal })
 
   const line = (peer: PeerUrl, signal: AbortSignal, agent?: Agent): Line => ({ peer, agent, limits, signal })
 
@@ -124,7 +149,9 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
     return abortable<Outcome>((signal, emit) => {
       const deadlineMs = Math.max(0, Math.floor(leftMs()))
       const asked = { ...question, deadlineMs, history: respelled(history, us, dialect) }
-      if (dialect === 'p2prx') return askP2prx(line(peer, signal, agents?.control), asked, emit)
+      if (dialect === 'p2prx') return askP2prx(line(peer, signal, control), asked, emit)
+      // It knows nothing of roots, and would send the whole file.
+      if (question.root !== undefined) return Promise.resolve(MISSED)
       return askForeign(line(peer, signal), asked, dialect, { cache, us: us ?? '', emit })
     }, MISSED)
   }
@@ -132,20 +159,17 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
   return {
     listen: (inbound) =>
       defer(() => {
-        const open = {
-          control: keepAlive(MAX_CONTROL_SOCKETS_PER_PEER, limits),
-          data: keepAlive(MAX_DATA_SOCKETS_PER_PEER, limits)
-        }
-        agents = open
-        return listen({ url, host, port, self: options, limits }, inbound).pipe(
+        const agent = keepAlive(MAX_CONTROL_SOCKETS_PER_PEER, limits)
+        control = agent
+        return listen({ url, host, port, self: options, limits, slots, rates }, inbound).pipe(
           tap((announced) => {
             us = announced
           }),
           finalize(() => {
             us = undefined
-            agents = undefined
-            open.control.destroy()
-            open.data.destroy()
+            control = undefined
+            agent.destroy()
+            pool.closeAll()
           })
         )
       }),
@@ -180,7 +204,8 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
     read: (holder, request) =>
       new Observable((subscriber) => {
         const abort = new AbortController()
-        openRead({ holder, request, agent: agents?.data, limits, signal: abort.signal }).then(
+        const queued = (position: number) => subscriber.next({ type: 'queued', position })
+        openRead(dataLine(holder, abort.signal), request, queued).then(
           (outcome) => {
             if (outcome.type !== 'body') {
               subscriber.next(outcome)
@@ -197,13 +222,19 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
         return () => abort.abort()
       }),
 
+    hashes: (holder, request) => abortable((signal) => askHashes(dataLine(holder, signal), request)),
+
+    rootOf: (holder, name, waitMs) => abortable((signal) => askRoot(dataLine(holder, signal), name, waitMs)),
+
+    setRates: (changed) => rates.set(changed),
+
+    close: () => pool.closeAll(),
+
     list: (peer, after) =>
       budget(
         defer(() =>
           speaking<FileList>(peer, LIST_DEADLINE_MS, (dialect) =>
-            dialect === 'p2prx'
-              ? abortable((signal) => listP2prx(line(peer, signal, agents?.control), after))
-              : of(NO_LISTS)
+            dialect === 'p2prx' ? abortable((signal) => listP2prx(line(peer, signal, control), after)) : of(NO_LISTS)
           )
         )
       )

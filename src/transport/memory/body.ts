@@ -1,6 +1,6 @@
 import { Observable } from 'rxjs'
 import { asP2pError, P2pError } from '../../errors.js'
-import type { ReadOutcome, ReadRequest, Source } from '../../streams/ports.js'
+import type { Failed, Inbound, ReadOutcome, ReadRequest, Source } from '../../streams/ports.js'
 
 /** How bytes flow. */
 interface Flow {
@@ -12,15 +12,15 @@ interface Flow {
 
 /** What a read costs the holder: an open source, from the first byte to the last one or until it is unsubscribed. */
 export function readFrom(
-  open: (name: string) => Promise<Source>,
-  { name, start, end, etag }: ReadRequest,
+  { open, openRoot }: Pick<Inbound, 'open' | 'openRoot'>,
+  { name, root, start, end, etag }: ReadRequest,
   flow: Flow
 ): Observable<ReadOutcome> {
   return new Observable((reader) => {
     let body: Body | undefined
 
     async function begin(): Promise<void> {
-      const source = await open(name)
+      const source = await (root === undefined ? open(name) : openRoot(root))
       if (reader.closed) {
         await source.close()
         return
@@ -40,14 +40,18 @@ export function readFrom(
     }
 
     begin().catch((thrown: unknown) => {
-      const { code, message } = asP2pError(thrown)
-      // A holder does not tell a name it refuses from one it does not know.
-      if (code === 'NOT_FOUND' || code === 'BAD_NAME') reader.next({ type: 'gone' })
-      else reader.next({ type: 'failed', reason: 'nonsense', detail: message })
+      reader.next(goneOrFailed(thrown))
       reader.complete()
     })
     return () => body?.cut()
   })
+}
+
+/** What a holder says that could not serve. It does not tell a name it refuses from one it does not know. */
+export function goneOrFailed(thrown: unknown): { readonly type: 'gone' } | Failed {
+  const { code, message } = asP2pError(thrown)
+  if (code === 'NOT_FOUND' || code === 'BAD_NAME') return { type: 'gone' }
+  return { type: 'failed', reason: 'nonsense', detail: message }
 }
 
 /** The bytes of one read. The source is asked for a chunk only when the reader wants one. */

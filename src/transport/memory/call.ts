@@ -99,7 +99,7 @@ export function placeCall<T extends object>(
           return
         }
         const copy = 'bytes' in value ? value : frozenCopy(value)
-        bodySent ||= 'bytes' in value
+        bodySent ||= isBody(value)
         later(() => answer(copy))
         if (isLast(value)) endFar()
       }
@@ -128,5 +128,8 @@ export function placeCall<T extends object>(
   })
 }
 
+/** Its bytes are still to come; hashes are here at once. */
+const isBody = (value: object) => 'type' in value && value.type === 'body'
+
 /** An `answering` has its answer after it, a body its bytes. */
-const isLast = (value: object) => !('bytes' in value) && !('type' in value && value.type === 'answering')
+const isLast = (value: object) => !isBody(value) && !('type' in value && value.type === 'answering')

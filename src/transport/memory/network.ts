@@ -1,7 +1,16 @@
-import { asapScheduler, defer, map, Observable, of } from 'rxjs'
+import { asapScheduler, catchError, defer, map, Observable, of } from 'rxjs'
 import { P2pError } from '../../errors.js'
-import type { Clock, Failed, Greeting, Inbound, PeerUrl, Transport } from '../../streams/ports.js'
-import { readFrom } from './body.js'
+import type {
+  Clock,
+  Failed,
+  Greeting,
+  HashesOutcome,
+  Inbound,
+  PeerUrl,
+  RootOutcome,
+  Transport
+} from '../../streams/ports.js'
+import { goneOrFailed, readFrom } from './body.js'
 import { type Callee, type Fate, type OpenCall, placeCall } from './call.js'
 import { frozenCopy } from './copy.js'
 import { createRandom } from './random.js'
@@ -10,7 +19,7 @@ import { createRandom } from './random.js'
 const DEFAULT_CHUNK_BYTES = 64 * 1024
 
 /** What peers do to each other. */
-export type CallKind = 'hello' | 'ask' | 'read' | 'list'
+export type CallKind = 'hello' | 'ask' | 'read' | 'hashes' | 'root' | 'list'
 
 /** A call, as it is made. */
 export interface MemoryCall {
@@ -88,7 +97,7 @@ export function createMemoryNetwork({
   const silent = new Set<PeerUrl>()
   const dead = new Set<PeerUrl>()
   const open = new Set<OpenCall>()
-  const callsOf = { hello: 0, ask: 0, read: 0, list: 0 }
+  const callsOf = { hello: 0, ask: 0, read: 0, hashes: 0, root: 0, list: 0 }
 
   function drawFate(): Fate {
     if (lossRate === 0 || random() >= lossRate) return 'whole'
@@ -161,12 +170,31 @@ export function createMemoryNetwork({
       },
 
       read: (to, request) => {
-        const copy = frozenCopy(request)
+        // Bytes are not put into the reader's memory here: nothing in a process is gained by it.
+        const { memory: _, ...asked } = request
+        const copy = frozenCopy(asked)
         const stalled = () => silent.has(to)
         return call({ kind: 'read', from: url, to, name: copy.name }, (inbound) =>
-          readFrom((name) => inbound.open(name), copy, { chunkBytes, stalled })
+          readFrom(inbound, copy, { chunkBytes, stalled })
         )
       },
+
+      hashes: (to, request) => {
+        const copy = frozenCopy(request)
+        return call<HashesOutcome>({ kind: 'hashes', from: url, to }, (inbound) =>
+          defer(() => inbound.hashes(copy)).pipe(
+            map((hashes): HashesOutcome => ({ type: 'hashes', bytes: hashes.slice() })),
+            catchError((thrown: unknown) => of<HashesOutcome>(goneOrFailed(thrown)))
+          )
+        )
+      },
+
+      rootOf: (to, name, waitMs) =>
+        call<RootOutcome>({ kind: 'root', from: url, to, name }, (inbound) =>
+          defer(() => rootAndSize(inbound, name, waitMs)).pipe(
+            catchError((thrown: unknown) => of<RootOutcome>(goneOrFailed(thrown)))
+          )
+        ),
 
       list: (to, after) => call({ kind: 'list', from: url, to }, (inbound) => of(inbound.list(after)))
     }
@@ -191,4 +219,11 @@ export function createMemoryNetwork({
     callsOf,
     openCalls: () => open.size
   }
+}
+
+async function rootAndSize(inbound: Inbound, name: string, waitMs: number): Promise<RootOutcome> {
+  const waited = await inbound.rootOf(name, waitMs)
+  const { root = waited, size, close } = await inbound.open(name)
+  await close()
+  return root === undefined ? { type: 'unknown' } : { type: 'root', root, size }
 }

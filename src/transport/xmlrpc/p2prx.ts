@@ -18,7 +18,8 @@ import {
   MAX_HOLDERS,
   Milliseconds,
   Name,
-  OfferStruct
+  OfferStruct,
+  WholeRoot
 } from './schemas.js'
 import type { Method, Methods } from './serve.js'
 import { isXmlText, type XmlRpcValue } from './values.js'
@@ -35,7 +36,14 @@ const VERSION = 1
 
 const HelloParams = v.strictTuple([v.strictObject({ url: ForeignUrl, id: Id, v: v.literal(VERSION) })])
 const QueryParams = v.strictTuple([
-  v.strictObject({ name: Name, history: History, id: v.optional(Id), asking: Asking, deadlineMs: Milliseconds })
+  v.strictObject({
+    name: Name,
+    history: History,
+    id: v.optional(Id),
+    asking: Asking,
+    deadlineMs: Milliseconds,
+    root: v.optional(WholeRoot)
+  })
 ])
 const ListParams = v.strictTuple([v.strictObject({ after: Name })])
 
@@ -55,16 +63,22 @@ export function p2prxMethods(self: Self, { inbound, as }: Speaker): Methods {
   }
   const query: Method = {
     signatures: [['struct', 'struct']],
-    help: 'Who has the file of this name? Takes {name, history, id, asking, deadlineMs}, gives {name, size, root, holders}.',
+    help: 'Who has the file of this name? Takes {name, history, id, asking, deadlineMs}, gives {name, size, root, holders, relays}.',
     inBatch: false,
     async run(params, answer) {
-      const [{ id, ...rest }] = v.parse(QueryParams, params)
+      const [{ id, root: wanted, ...rest }] = v.parse(QueryParams, params)
       const deadlineMs = Math.min(rest.deadlineMs, MAX_DEADLINE_MS)
-      const question: Question = { ...rest, deadlineMs, ...(id === undefined ? {} : { id }) }
+      const question: Question = {
+        ...rest,
+        deadlineMs,
+        ...(id === undefined ? {} : { id }),
+        ...(wanted === undefined ? {} : { root: wanted })
+      }
       const outcome = await settled(inbound.asked(question, as()), answer, deadlineMs)
       if (outcome.type === 'offered') {
-        const { root = '', holders, ...offer } = outcome.offer
-        return { ...offer, root, holders: holders.slice(0, MAX_HOLDERS) }
+        const { root = '', holders, relays = [], ...offer } = outcome.offer
+        const told = { ...offer, root, holders: holders.slice(0, MAX_HOLDERS) }
+        return relays.length === 0 ? told : { ...told, relays: relays.slice(0, MAX_HOLDERS) }
       }
       return outcome.type === 'denied' && rest.history.length === 0 ? denied() : unhandled()
     }
@@ -111,7 +125,8 @@ export async function askP2prx(line: Line, question: Question, emit: (outcome: O
   const answer = await answerOf(response, line)
   if (answer.type === 'value') {
     const { root, ...offer } = read(OfferStruct, answer.value)
-    if (offer.name !== question.name) throw new CallFailed('nonsense', 'it offers another file')
+    if (question.root === undefined ? offer.name !== question.name : root !== question.root)
+      throw new CallFailed('nonsense', 'it offers another file')
     return { type: 'offered', offer: root === '' ? offer : { ...offer, root } }
   }
   if (answer.code === UNHANDLED) return { type: 'missed' }

@@ -30,6 +30,7 @@ export const Milliseconds = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 const SizeBytes = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 /** XML-RPC has no way to leave a value out that all parsers know, so no root is an empty one. */
 const Root = v.pipe(v.string(), v.regex(/^([0-9a-f]{64})?$/))
+export const WholeRoot = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/))
 const PeerUrl = v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_URL_LENGTH))
 
 // Answers are read leniently: members we do not know are a later version's, and are dropped.
@@ -37,7 +38,8 @@ export const OfferStruct = v.object({
   name: Name,
   size: SizeBytes,
   root: Root,
-  holders: v.pipe(v.array(PeerUrl), v.minLength(1), v.maxLength(MAX_HOLDERS))
+  holders: v.pipe(v.array(PeerUrl), v.minLength(1), v.maxLength(MAX_HOLDERS)),
+  relays: v.optional(v.pipe(v.array(PeerUrl), v.maxLength(MAX_HOLDERS)))
 })
 export const ListStruct = v.object({
   files: v.pipe(

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { filePath, nameOf } from '../../../src/transport/http/files.js'
+import { filePath, nameOf } from '../../../src/transport/http/paths.js'
 import { bytesOf, gathered, sourceOf } from '../../compliance/inbound.js'
 import { peer, raw, serverWith, visitor } from './peers.js'
 

@@ -1,0 +1,68 @@
+/** What we have ourselves, in the share or in the cache, or pass on, and the ways to it: for neighbours, and for our own downloads. */
+import { catchError, defer, firstValueFrom, map, type Observable, of } from 'rxjs'
+import type { FolderCache } from './store/cache.js'
+import type { FolderLibrary } from './store/library.js'
+import type { Sources } from './streams/download.js'
+import { readOpened } from './streams/local-read.js'
+import { createPassOn } from './streams/pass-on.js'
+import type { HashesOutcome, HashRequest, Inbound, PeerUrl, Question, RootOutcome, SharedFile, Transport } from './streams/ports.js'
+
+export interface ContentInit {
+  readonly library: FolderLibrary
+  readonly cache: FolderCache
+  readonly transport: Transport
+  readonly ownUrl: () => PeerUrl
+}
+
+export type Content = ReturnType<typeof createContent>
+
+export function createContent({ library, cache, transport, ownUrl }: ContentInit) {
+  const passOn = createPassOn(transport)
+  const served: Pick<Inbound, 'open' | 'openRoot' | 'hashes' | 'rootOf'> = {
+    open: async (name) =>
+      cache.find(name) !== undefined && (await library.find(name)) === undefined ? cache.open(name) : library.open(name),
+    async openRoot(root) {
+      if (cache.findRoot(root) !== undefined) return cache.openRoot(root)
+      const passed = (await library.findRoot(root)) === undefined ? passOn.open(root) : undefined
+      return passed ?? library.openRoot(root)
+    },
+    async hashes(request) {
+      if (cache.findRoot(request.root) !== undefined) return cache.hashes(request)
+      if ((await library.findRoot(request.root)) !== undefined) return library.hashes(request)
+      const passed = await firstValueFrom(passOn.hashes(request), { defaultValue: undefined })
+      return passed ?? library.hashes(request)
+    },
+    rootOf: async (name, waitMs) => {
+      const kept = cache.find(name)
+      return kept === undefined || (await library.find(name)) !== undefined ? library.rootOf(name, waitMs) : kept.root
+    }
+  }
+
+  const gone = () => of({ type: 'gone' as const })
+  const ownHashes = (request: HashRequest): Observable<HashesOutcome> =>
+    defer(() => served.hashes(request)).pipe(
+      map((bytes): HashesOutcome => ({ type: 'hashes', bytes })),
+      catchError(gone)
+    )
+  const ownRoot = (name: string, waitMs: number): Observable<RootOutcome> =>
+    defer(async (): Promise<RootOutcome> => {
+      const root = await served.rootOf(name, waitMs)
+      const size = ((await library.find(name)) ?? cache.find(name))?.size
+      return root === undefined || size === undefined ? { type: 'unknown' } : { type: 'root', root, size }
+    }).pipe(catchError(gone))
+
+  /** What a foreign neighbour sent is in our cache, and what we share ourselves need not be sent: we are its holder then. */
+  const sources: Pick<Sources, 'read' | 'hashes' | 'rootOf'> = {
+    read: (holder, request) => (holder === ownUrl() ? readOpened(served, request) : transport.read(holder, request)),
+    hashes: (holder, request) => (holder === ownUrl() ? ownHashes(request) : transport.hashes(holder, request)),
+    rootOf: (holder, name, waitMs) =>
+      holder === ownUrl() ? ownRoot(name, waitMs) : transport.rootOf(holder, name, waitMs)
+  }
+
+  async function find({ name, root }: Question, elsewhere: boolean): Promise<SharedFile | undefined> {
+    if (root !== undefined) return (await library.findRoot(root)) ?? cache.findRoot(root)
+    return elsewhere ? undefined : ((await library.find(name)) ?? cache.find(name))
+  }
+
+  return { served, sources, find, passOn }
+}

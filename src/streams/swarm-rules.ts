@@ -1,0 +1,327 @@
+/**
+ * The rules of a download from many holders, every case of them; how the work is shared out stands in `sharing.ts`.
+ *
+ * Each piece has one owner: it is free (`gaps`), in a lane's share, or being verified and written (`pending`). Only a
+ * raced piece has several; the first that is kept counts.
+ */
+import type { Turn } from './actor.js'
+import { type PieceRange, withRange } from './pieces.js'
+import type { Found, PeerUrl } from './ports.js'
+import { advanced, type Lane, nextWork, requestEnd } from './sharing.js'
+
+/** Holders read at once by one download: each is a connection and a piece in memory. */
+export const MAX_LANES = 8
+/** Holders remembered by one download. */
+export const MAX_HOLDERS = 64
+/** Failures in a row, without a byte in between, after which a holder is not tried again. */
+const MAX_BARREN_TRIES = 3
+/** Failures altogether: a flaky link still ends. */
+const MAX_TRIES = 16
+/** Pause before a holder that failed is tried again; grows with its failures in a row. */
+const REST_MS = 250
+
+/** Why a lane ended before its request was done. */
+export type Break =
+  | { readonly why: 'failed' | 'gone' | 'changed'; readonly code: string; readonly detail: string }
+  /** It sent what it should not have: it is not asked again. */
+  | { readonly why: 'lied'; readonly detail: string }
+
+interface Holder {
+  /** `reserve`: passes on what others have; asked when those fail. */
+  readonly state: 'idle' | 'busy' | 'resting' | 'reserve' | 'out'
+  readonly rate: number | undefined
+  /** Failures in a row, and in all. */
+  readonly barren: number
+  readonly tries: number
+}
+
+export type SwarmCommand =
+  /** From the query: another one has it; or all have been heard. */
+  | { readonly type: 'found'; readonly found: Found; readonly nowMs: number }
+  | { readonly type: 'all-found'; readonly nowMs: number }
+  /** From a lane. */
+  | { readonly type: 'advanced'; readonly holder: PeerUrl; readonly bytes: number; readonly nowMs: number }
+  | { readonly type: 'queued'; readonly holder: PeerUrl; readonly position: number }
+  | { readonly type: 'received'; readonly holder: PeerUrl; readonly piece: number }
+  /** From keeping a piece. */
+  | { readonly type: 'kept'; readonly piece: number; readonly nowMs: number }
+  | { readonly type: 'wrong'; readonly holder: PeerUrl; readonly piece: number; readonly nowMs: number }
+  | { readonly type: 'requested'; readonly holder: PeerUrl; readonly nowMs: number }
+  | ({ readonly type: 'broke'; readonly holder: PeerUrl; readonly nowMs: number } & Break)
+  /** From a repair that did not help. */
+  | { readonly type: 'lost'; readonly piece: number; readonly nowMs: number }
+  /** From the pause of a holder. */
+  | { readonly type: 'rested'; readonly holder: PeerUrl; readonly nowMs: number }
+  /** Time goes by: somebody may have become slow. */
+  | { readonly type: 'tick'; readonly nowMs: number }
+  /** Nothing can be written any more. */
+  | { readonly type: 'no-disk'; readonly code: string; readonly detail: string }
+
+export interface SwarmState {
+  readonly holders: ReadonlyMap<PeerUrl, Holder>
+  readonly lanes: ReadonlyMap<PeerUrl, Lane>
+  readonly gaps: readonly PieceRange[]
+  /** Pieces that are not kept yet. */
+  readonly missing: number
+  /** Pieces received that are being verified, written or repaired. */
+  readonly pending: number
+  /** Pieces that more than one lane was at, and whether one has been kept. */
+  readonly raced: ReadonlyMap<number, boolean>
+  readonly searching: boolean
+  readonly lastBreak: Failure
+  readonly over: boolean
+}
+
+interface Failure {
+  readonly code: string
+  readonly detail: string
+}
+
+export type SwarmEvent =
+  | { readonly type: 'rejected'; readonly holder: PeerUrl }
+  | { readonly type: 'complete' }
+  | ({ readonly type: 'failed' } & Failure)
+
+export type SwarmJob =
+  | { readonly type: 'read'; readonly holder: PeerUrl; readonly range: PieceRange }
+  | { readonly type: 'stop'; readonly holder: PeerUrl }
+  | { readonly type: 'keep'; readonly piece: number; readonly holder: PeerUrl }
+  | { readonly type: 'repair'; readonly piece: number; readonly liar: PeerUrl; readonly helpers: readonly PeerUrl[] }
+  | { readonly type: 'rest'; readonly holder: PeerUrl; readonly restMs: number }
+
+type SwarmTurn = Turn<SwarmState, SwarmEvent, SwarmJob>
+
+export function initialState(gaps: readonly PieceRange[]): SwarmState {
+  return {
+    holders: new Map(),
+    lanes: new Map(),
+    gaps,
+    missing: gaps.reduce((sum, { start, end }) => sum + end - start, 0),
+    pending: 0,
+    raced: new Map(),
+    searching: true,
+    lastBreak: { code: 'NETWORK', detail: 'nobody who has it could be reached' },
+    over: false
+  }
+}
+
+/** Every case of a download from many. */
+export function step(state: SwarmState, command: SwarmCommand): SwarmTurn {
+  if (state.over) return { state }
+  switch (command.type) {
+    case 'found': {
+      const { found, nowMs } = command
+      const { type, url } = found
+      const known = state.holders.get(url)
+      // One that only passes it on may turn out to have it.
+      const better = known?.state === 'reserve' && type === 'holder'
+      if ((known !== undefined && !better) || state.holders.size >= MAX_HOLDERS) return { state }
+      const how = type === 'relay' ? 'reserve' : 'idle'
+      const entry: Holder = { state: how, rate: undefined, barren: 0, tries: 0 }
+      return shareOut({ ...state, holders: with_(state.holders, url, entry) }, nowMs)
+    }
+    case 'all-found': {
+      const heard = { ...state, searching: false }
+      return shareOut(heard.lanes.size === 0 ? withReserves(heard) : heard, command.nowMs)
+    }
+    case 'advanced': {
+      const lane = state.lanes.get(command.holder)
+      if (lane === undefined) return { state }
+      const lanes = with_(state.lanes, command.holder, advanced(lane, command.bytes, command.nowMs))
+      return { state: { ...state, lanes } }
+    }
+    case 'queued': {
+      const { holder, position } = command
+      const lane = state.lanes.get(holder)
+      return { state: lane === undefined ? state : { ...state, lanes: with_(state.lanes, holder, { ...lane, position }) } }
+    }
+    case 'received': {
+      const { holder, piece } = command
+      const lane = state.lanes.get(holder)
+      const moved = lane === undefined ? state.lanes : with_(state.lanes, holder, { ...lane, next: piece + 1, inPiece: 0 })
+      const jobs: SwarmJob[] = [{ type: 'keep', piece, holder }]
+      return { state: { ...state, pending: state.pending + 1, lanes: moved }, jobs }
+    }
+    case 'requested': {
+      // The request is done: on with the share, or with another one.
+      const lane = state.lanes.get(command.holder)
+      if (lane === undefined) return { state }
+      if (lane.next < lane.end) return ask(state, lane)
+      return shareOut(freed(state, lane), command.nowMs)
+    }
+    case 'kept':
+      return kept(state, command.piece, command.nowMs)
+    case 'wrong': {
+      const { holder, piece, nowMs } = command
+      const turn = dropped(state, holder, 'what it sent is not what was asked for')
+      const helpers = [...turn.state.holders].filter(([, { state: how }]) => how !== 'out').map(([url]) => url)
+      return followed(turn, shareOut(turn.state, nowMs), { type: 'repair', piece, liar: holder, helpers })
+    }
+    case 'lost': {
+      const freed_ = { ...state, pending: state.pending - 1 }
+      return shareOut(wantedAgain(freed_, { start: command.piece, end: command.piece + 1 }), command.nowMs)
+    }
+    case 'broke':
+      return broke(state, command)
+    case 'rested': {
+      const entry = state.holders.get(command.holder)
+      if (entry?.state !== 'resting') return { state }
+      const holders = with_(state.holders, command.holder, { ...entry, state: 'idle' as const })
+      return shareOut({ ...state, holders }, command.nowMs)
+    }
+    case 'tick':
+      return shareOut(state, command.nowMs)
+    case 'no-disk':
+      return ended(state, { type: 'failed', code: command.code, detail: command.detail })
+  }
+}
+
+function kept(state: SwarmState, piece: number, nowMs: number): SwarmTurn {
+  const pending = state.pending - 1
+  const race = state.raced.get(piece)
+  if (race === true) return settled({ ...state, pending })
+  const raced = race === undefined ? state.raced : with_(state.raced, piece, true)
+  const next = { ...state, pending, raced, missing: state.missing - 1 }
+  if (next.missing === 0) return ended(next, { type: 'complete' })
+  if (race === undefined) return { state: next }
+  // Whoever is still at it has lost the race.
+  const losers = [...next.lanes.values()].filter((lane) => lane.next === piece)
+  const turn = losers.reduce<SwarmTurn>(
+    (before, lane) => {
+      const rest = { ...lane, next: piece + 1 }
+      const after = freed(wantedAgain(before.state, { start: rest.next, end: rest.end }, lane.holder), lane)
+      return { state: after, jobs: [...(before.jobs ?? []), { type: 'stop', holder: lane.holder }] }
+    },
+    { state: next }
+  )
+  return followed(turn, shareOut(turn.state, nowMs))
+}
+
+function broke(state: SwarmState, command: SwarmCommand & { type: 'broke' }): SwarmTurn {
+  const { holder, nowMs } = command
+  if (command.why === 'lied') {
+    const turn = dropped(state, holder, command.detail)
+    return followed(turn, shareOut(turn.state, nowMs))
+  }
+  const lane = state.lanes.get(holder)
+  const entry = state.holders.get(holder)
+  if (lane === undefined || entry === undefined) return { state }
+  const { code, detail } = command
+  const back = { ...wantedAgain(freed(state, lane), { start: lane.next, end: lane.end }, holder), lastBreak: { code, detail } }
+  const barren = lane.fruitful ? 1 : entry.barren + 1
+  const tries = entry.tries + 1
+  const over = command.why !== 'failed' || barren >= MAX_BARREN_TRIES || tries >= MAX_TRIES
+  const next: Holder = { ...entry, rate: lane.rate ?? entry.rate, barren, tries, state: over ? 'out' : 'resting' }
+  const known = { ...back, holders: with_(back.holders, holder, next) }
+  const turn = shareOut(known.lanes.size === 0 ? withReserves(known) : known, nowMs)
+  return over ? turn : followed(turn, turn, { type: 'rest', holder, restMs: REST_MS * 2 ** (barren - 1) })
+}
+
+/** A holder that is not to be trusted: named, stopped, and not asked again. */
+function dropped(state: SwarmState, holder: PeerUrl, detail: string): SwarmTurn {
+  const entry = state.holders.get(holder)
+  if (entry === undefined || entry.state === 'out') return { state }
+  const lane = state.lanes.get(holder)
+  const back =
+    lane === undefined ? state : wantedAgain(freed(state, lane), { start: lane.next, end: lane.end }, holder)
+  const holders = with_(back.holders, holder, { ...entry, state: 'out' as const })
+  const lastBreak = { code: 'INTEGRITY', detail: `${holder}: ${detail}` }
+  const stop: SwarmJob[] = lane === undefined ? [] : [{ type: 'stop', holder }]
+  const next = { ...back, holders, lastBreak }
+  return { state: next.lanes.size === 0 ? withReserves(next) : next, events: [{ type: 'rejected', holder }], jobs: stop }
+}
+
+/** Those who pass it on are needed: nobody who has it sends anything. */
+function withReserves(state: SwarmState): SwarmState {
+  const holders = [...state.holders].map(
+    ([url, holder]) => [url, holder.state === 'reserve' ? { ...holder, state: 'idle' as const } : holder] as const
+  )
+  return { ...state, holders: new Map(holders) }
+}
+
+/** Gives every free holder something to do. */
+function shareOut(state: SwarmState, nowMs: number): SwarmTurn {
+  let turn: SwarmTurn = { state }
+  for (const [holder, { state: how, rate }] of state.holders) {
+    if (how !== 'idle' || turn.state.lanes.size >= MAX_LANES) continue
+    const { gaps, lanes } = turn.state
+    const work = nextWork({ gaps, lanes: lanes.values(), rate, nowMs })
+    if (work === undefined) continue
+    const { start, end } = work
+    const speed = { rate, settled: rate !== undefined, bytes: 0, sinceMs: nowMs }
+    const lane: Lane = { holder, next: start, end, requested: start, inPiece: 0, speed, rate, lastMs: nowMs, fruitful: false }
+    turn = followed(turn, ask(taken(turn.state, work), lane))
+  }
+  return followed(turn, settled(turn.state))
+}
+
+/** The state without what is about to be given to somebody. */
+function taken(state: SwarmState, { start, end, from, race }: ReturnType<typeof nextWork> & object): SwarmState {
+  if (race) return { ...state, raced: with_(state.raced, start, false) }
+  const victim = from === undefined ? undefined : state.lanes.get(from)
+  if (victim !== undefined) return { ...state, lanes: with_(state.lanes, victim.holder, { ...victim, end: start }) }
+  return { ...state, gaps: state.gaps.filter((gap) => gap.start !== start || gap.end !== end) }
+}
+
+/** Asks for the next pieces of a lane's share. */
+function ask(state: SwarmState, lane: Lane): SwarmTurn {
+  const requested = requestEnd(lane)
+  const entry = state.holders.get(lane.holder)
+  const busy = entry === undefined ? state.holders : with_(state.holders, lane.holder, { ...entry, state: 'busy' as const })
+  return {
+    state: { ...state, holders: busy, lanes: with_(state.lanes, lane.holder, { ...lane, requested }) },
+    jobs: [{ type: 'read', holder: lane.holder, range: { start: lane.next, end: requested } }]
+  }
+}
+
+/** A lane that is no more; its holder is free, and what is known of its speed stays known. */
+function freed(state: SwarmState, { holder, rate }: Lane): SwarmState {
+  const entry = state.holders.get(holder)
+  const lanes = new Map(state.lanes)
+  lanes.delete(holder)
+  if (entry === undefined) return { ...state, lanes }
+  const idle: Holder = { ...entry, state: 'idle', rate: rate ?? entry.rate }
+  return { ...state, lanes, holders: with_(state.holders, holder, idle) }
+}
+
+/** Pieces that nobody brings any more, but for those that somebody else is at, or that are here. */
+function wantedAgain(state: SwarmState, { start, end }: PieceRange, except?: PeerUrl): SwarmState {
+  let gaps = state.gaps
+  let from = start
+  for (const [piece, isKept] of [...state.raced].sort(([one], [other]) => one - other)) {
+    if (piece < from || piece >= end) continue
+    const held = [...state.lanes.values()].some(
+      (lane) => lane.holder !== except && lane.next <= piece && piece < lane.end
+    )
+    if (!isKept && !held) continue
+    gaps = withRange(gaps, { start: from, end: piece })
+    from = piece + 1
+  }
+  return { ...state, gaps: withRange(gaps, { start: from, end }) }
+}
+
+/** Fails when nobody is left who could bring what is missing. */
+function settled(state: SwarmState): SwarmTurn {
+  if (state.searching || state.lanes.size > 0 || state.pending > 0 || state.over) return { state }
+  if ([...state.holders.values()].some(({ state: how }) => how !== 'out' && how !== 'reserve')) return { state }
+  return ended(state, { type: 'failed', ...state.lastBreak })
+}
+
+function ended(state: SwarmState, event: SwarmEvent): SwarmTurn {
+  const jobs = [...state.lanes.keys()].map((holder): SwarmJob => ({ type: 'stop', holder }))
+  return { state: { ...state, lanes: new Map(), over: true }, events: [event], jobs }
+}
+
+/** One turn behind the other. */
+function followed(first: SwarmTurn, second: SwarmTurn, ...jobs: SwarmJob[]): SwarmTurn {
+  if (first === second) return { ...first, jobs: [...(first.jobs ?? []), ...jobs] }
+  return {
+    state: second.state,
+    events: [...(first.events ?? []), ...(second.events ?? [])],
+    jobs: [...(first.jobs ?? []), ...(second.jobs ?? []), ...jobs]
+  }
+}
+
+function with_<K, V>(map: ReadonlyMap<K, V>, key: K, value: V): ReadonlyMap<K, V> {
+  return new Map(map).set(key, value)
+}

@@ -1,0 +1,469 @@
+/**
+ * One connection of the data plane. Requests go out one behind the other, answers come back in the same order, and
+ * their bytes go from the socket straight to where their reader wants them.
+ *
+ * Node reads into a buffer of our choice (`onread`), and asks for the next one right after each read: also when
+ * reading is stopped, and also when an answer has just ended. So there always has to be one that is not empty.
+ */
+import { connect, type Socket } from 'node:net'
+import type { Memory } from '../../../streams/ports.js'
+import { CallFailed, failureOf, StaleConnection } from '../client.js'
+import { type HttpLimits, LEAST_CONTENT_BYTES } from '../limits.js'
+import { BadHead, type Head, parseHead } from './head.js'
+import { Landing } from './landing.js'
+
+/** Holds a head, or a good number of short answers at once. */
+const HEAD_BUFFER_BYTES = 64 * 1024
+/** Interim answers (1xx) before the answer; nobody has reason to send more. */
+const MAX_INTERIM = 4
+/** What is left of a body nobody wants is read and dropped up to here; a new connection would cost more. */
+const MAX_DRAIN_BYTES = 64 * 1024
+
+export interface Address {
+  readonly hostname: string
+  readonly port: number
+}
+
+/** Takes its share of a rate: nothing when there is none left to wait for. */
+export interface Throttle {
+  /** The most to take at once. */
+  readonly sliceBytes: () => number
+  readonly take: (bytes: number) => Promise<void> | undefined
+}
+
+export interface DataRequest<T> {
+  readonly method: 'GET' | 'HEAD'
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly memory?: Memory | undefined
+  /** To the head of the answer, from the end of the answer before. */
+  readonly headTimeoutMs: number
+  readonly signal: AbortSignal
+  /** What an answer means, told by its head; what of its body is wanted is read from `bytes`. Throws {@link CallFailed}. */
+  readonly receive: (head: Head, bytes: AsyncIterable<Uint8Array>) => T | Unwanted<T>
+}
+
+/** An answer whose body nobody will read. */
+export class Unwanted<T> {
+  constructor(readonly outcome: T) {}
+}
+
+/** A request and what is to become of it. */
+interface Exchange {
+  readonly request: DataRequest<unknown>
+  readonly resolve: (outcome: unknown) => void
+  readonly reject: (error: CallFailed) => void
+  readonly forget: () => void
+  /** Its caller has been told what came of it, or has left. */
+  settled: boolean
+  landing: Landing | undefined
+}
+
+interface ConnectionInit {
+  readonly address: Address
+  readonly limits: HttpLimits
+  readonly throttle: Throttle
+  /** There is room for another request, or none ever again. */
+  readonly onChange: (connection: Connection) => void
+}
+
+export class Connection {
+  readonly #init: ConnectionInit
+  readonly #socket: Socket
+  readonly #buffer = Buffer.allocUnsafeSlow(HEAD_BUFFER_BYTES)
+  /** What has come and is not worked on yet lies between these in the buffer. */
+  #from = 0
+  #to = 0
+  /** Where the search for the end of the head goes on. */
+  #searched = 0
+  #interim = 0
+  /** Where the next read goes, when it is the reader's memory. */
+  #direct: Landing | undefined
+  readonly #exchanges: Exchange[] = []
+  #answered = 0
+  #stopped = false
+  /** Turns of the rate that are waited for. */
+  #turns = 0
+  #isOpen = true
+  /** The other side ends the connection with the present answer. */
+  #isLast = false
+  /** Bytes of content since the clock was set. */
+  #paced = 0
+  #phase: 'connecting' | 'idle' | 'head' | 'body' = 'connecting'
+  #timer: NodeJS.Timeout | undefined
+  /** When the present phase has taken too long, and when that is looked at next. */
+  #dueAtMs = Infinity
+  #looksAtMs = Infinity
+
+  constructor(init: ConnectionInit) {
+    this.#init = init
+    const { hostname, port } = init.address
+    this.#socket = connect({
+      host: hostname,
+      port,
+      noDelay: true,
+      onread: { buffer: () => this.#nextBuffer(), callback: (count, buffer) => this.#read(count, buffer) }
+    })
+    this.#socket.once('connect', () => this.#enter(this.#exchanges.length === 0 ? 'idle' : 'head'))
+    this.#socket.on('error', (error: NodeJS.ErrnoException) => this.#end(failureOf(error, false)))
+    this.#socket.once('end', () => this.#end(new CallFailed('reset', 'the connection broke within the answer')))
+    this.#socket.once('close', () => this.#end(new CallFailed('reset', 'the connection was closed')))
+    // Without it nobody would hear of the other side's end.
+    this.#socket.resume()
+    this.#restart()
+  }
+
+  /** Requests that have not been answered to the end. */
+  get inFlight(): number {
+    return this.#exchanges.length
+  }
+
+  /** Whether another request may follow. */
+  get takesMore(): boolean {
+    return this.#isOpen && !this.#isLast
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
+
+  /** Resolves with what `receive` makes of the head. Rejects with {@link CallFailed}. */
+  send<T>(request: DataRequest<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const takeBack = () => this.#takeBack(exchange)
+      const exchange: Exchange = {
+        request,
+        resolve: resolve as (outcome: unknown) => void,
+        reject,
+        forget: () => request.signal.removeEventListener('abort', takeBack),
+        settled: false,
+        landing: undefined
+      }
+      request.signal.addEventListener('abort', takeBack, { once: true })
+      if (this.#exchanges.push(exchange) === 1) {
+        this.#socket.ref()
+        if (this.#phase === 'idle') this.#enter('head')
+      }
+      this.#socket.write(written(request, this.#init.address), 'latin1')
+    })
+  }
+
+  close(): void {
+    this.#end(new CallFailed('reset', 'taken back'))
+  }
+
+  #nextBuffer(): Uint8Array {
+    try {
+      const direct = this.#direct
+      if (direct !== undefined && this.#from === this.#to) {
+        const room = direct.room()
+        const slice = this.#init.throttle.sliceBytes()
+        return room.length > slice ? room.subarray(0, slice) : room
+      }
+    } catch (error) {
+      this.#end(asFailure(error))
+    }
+    // Never empty: a head without an end has failed by then, and what waits for its reader came behind a head.
+    return this.#buffer.subarray(this.#to)
+  }
+
+  #read(count: number, buffer: Uint8Array): boolean {
+    if (!this.#isOpen) return false
+    try {
+      if (buffer.buffer === this.#buffer.buffer) this.#arrived(buffer.byteOffset - this.#buffer.byteOffset, count)
+      else this.#landed(count)
+      this.#work()
+    } catch (error) {
+      this.#end(asFailure(error))
+      return false
+    }
+    this.#stopped = !this.#mayRead()
+    return !this.#stopped
+  }
+
+  #mayRead(): boolean {
+    if (!this.#isOpen || this.#turns > 0) return false
+    return this.#direct?.isOpen ?? true
+  }
+
+  /** Bytes have come into the buffer, at a place that was chosen before what lay there was worked on. */
+  #arrived(at: number, count: number): void {
+    if (this.#from === this.#to) this.#from = this.#to = this.#searched = at
+    else if (at !== this.#to) this.#buffer.copyWithin(this.#to, at, at + count)
+    this.#to += count
+  }
+
+  /** Bytes have come straight into the reader's memory. */
+  #landed(count: number): void {
+    const landing = this.#direct
+    if (landing === undefined) return
+    this.#pace(count)
+    landing.took(count)
+  }
+
+  /** Content keeps coming at its least pace, and not above the rate. */
+  #pace(count: number): void {
+    this.#paced += count
+    if (this.#paced >= LEAST_CONTENT_BYTES) this.#restart()
+    const turn = this.#init.throttle.take(count)
+    if (turn === undefined) return
+    this.#turns++
+    void turn.then(() => {
+      this.#turns--
+      this.#goOn()
+    })
+  }
+
+  /** Works on what lies in the buffer, as far as its readers let it. */
+  #work(): void {
+    while (this.#isOpen) {
+      const landing = this.#direct
+      if (landing !== undefined) {
+        while (landing.bytesLeft > 0 && this.#from < this.#to && landing.isOpen) {
+          const room = landing.room()
+          const count = Math.min(room.length, this.#to - this.#from)
+          room.set(this.#buffer.subarray(this.#from, this.#from + count))
+          this.#from += count
+          this.#pace(count)
+          landing.took(count)
+        }
+        if (landing.bytesLeft > 0) break
+        this.#direct = undefined
+        this.#answerEnded()
+        continue
+      }
+      if (this.#from === this.#to || !this.#readHead()) break
+    }
+    // Room again for the next read.
+    if (this.#from === this.#to) this.#from = this.#to = this.#searched = 0
+    else if (this.#from > 0) {
+      this.#buffer.copyWithin(0, this.#from, this.#to)
+      this.#searched = Math.max(0, this.#searched - this.#from)
+      this.#to -= this.#from
+      this.#from = 0
+    }
+  }
+
+  /** Whether a head was there as a whole. */
+  #readHead(): boolean {
+    const { limits } = this.#init
+    const [exchange] = this.#exchanges
+    if (exchange === undefined) throw new CallFailed('nonsense', 'an answer came that nobody had asked for')
+    const at = this.#buffer.indexOf('\r\n\r\n', Math.max(this.#from, this.#searched - 3), 'latin1')
+    const end = at === -1 || at >= this.#to - 3 ? this.#to : at
+    if (end - this.#from > Math.min(limits.maxHeaderBytes, HEAD_BUFFER_BYTES / 2))
+      throw new CallFailed('nonsense', 'the head of the answer is too long')
+    if (end === this.#to) {
+      this.#searched = this.#to
+      return false
+    }
+    const head = parseHead(this.#buffer.toString('latin1', this.#from, end), limits.maxHeaders)
+    this.#from = this.#searched = end + 4
+    if (head.status < 200) {
+      if (head.status === 101 || ++this.#interim > MAX_INTERIM) throw new CallFailed('nonsense', `HTTP ${head.status}`)
+      return true
+    }
+    this.#interim = 0
+    this.#answer(exchange, head)
+    return true
+  }
+
+  #answer(exchange: Exchange, head: Head): void {
+    const { request } = exchange
+    const bodyless = request.method === 'HEAD' || head.status === 204 || head.status === 304
+    const length = bodyless ? 0 : head.contentLength
+    // Without a length its end would be told in ways we do not read; its head may say what we need all the same.
+    this.#isLast ||= !head.keepsAlive || length === undefined
+    if (exchange.settled) {
+      this.#drop(exchange, length)
+      return
+    }
+    const landing = new Landing({
+      length: length ?? 0,
+      memory: request.memory,
+      onWanted: () => this.#goOn(),
+      onLeft: () => this.#left(exchange)
+    })
+    exchange.settled = true
+    let received: unknown
+    try {
+      received = request.receive(head, landing)
+    } catch (error) {
+      exchange.reject(asFailure(error))
+      this.#drop(exchange, length)
+      return
+    }
+    if (received instanceof Unwanted) {
+      exchange.resolve((received as Unwanted<unknown>).outcome)
+      this.#drop(exchange, length)
+      return
+    }
+    exchange.resolve(received)
+    this.#begin(exchange, landing)
+  }
+
+  #begin(exchange: Exchange, landing: Landing): void {
+    exchange.landing = landing
+    this.#direct = landing
+    this.#enter('body')
+  }
+
+  /** A body that nobody reads is read and dropped where it is short. */
+  #drop(exchange: Exchange, length: number | undefined): void {
+    if (length === undefined || length > MAX_DRAIN_BYTES) {
+      this.close()
+      return
+    }
+    const landing = new Landing({
+      length,
+      memory: () => DROPPED,
+      onWanted: () => this.#goOn(),
+      onLeft: () => undefined
+    })
+    void drain(landing)
+    this.#begin(exchange, landing)
+  }
+
+  #answerEnded(): void {
+    this.#exchanges.shift()?.forget()
+    this.#answered++
+    if (this.#isLast) {
+      this.close()
+      return
+    }
+    this.#enter(this.#exchanges.length === 0 ? 'idle' : 'head')
+    this.#init.onChange(this)
+  }
+
+  /**
+   * Its reader has gone. The next bytes would still go into memory that is not ours any more (which was chosen when the
+   * last ones had come), so nothing may be read to the end here.
+   */
+  #left({ landing }: Exchange): void {
+    if (landing !== undefined && landing.bytesLeft > 0) this.close()
+  }
+
+  #takeBack(exchange: Exchange): void {
+    if (exchange.landing !== undefined) {
+      exchange.landing.cut(new CallFailed('reset', 'taken back'))
+      return
+    }
+    if (exchange.settled) return
+    exchange.settled = true
+    exchange.reject(new CallFailed('reset', 'taken back'))
+    // Unless others wait here too: then its answer is dropped when it comes.
+    if (this.#exchanges.length === 1) this.close()
+  }
+
+  /** A reader, or the rate, lets us go on. */
+  #goOn(): void {
+    if (!this.#stopped || !this.#mayRead()) return
+    try {
+      this.#work()
+    } catch (error) {
+      this.#end(asFailure(error))
+      return
+    }
+    if (!this.#mayRead()) return
+    this.#stopped = false
+    if (this.#phase === 'body') this.#restart()
+    this.#socket.resume()
+  }
+
+  #enter(phase: 'idle' | 'head' | 'body'): void {
+    this.#phase = phase
+    // Nobody waits for an idle one, so it keeps no process alive.
+    if (phase === 'idle') this.#socket.unref()
+    this.#restart()
+  }
+
+  #allowedMs(): number {
+    const { connectTimeoutMs, keepAliveTimeoutMs, idleTimeoutMs } = this.#init.limits
+    switch (this.#phase) {
+      case 'connecting':
+        return connectTimeoutMs
+      case 'idle':
+        return keepAliveTimeoutMs
+      case 'head':
+        return this.#exchanges[0]?.request.headTimeoutMs ?? idleTimeoutMs
+      case 'body':
+        return idleTimeoutMs
+    }
+  }
+
+  /** The clock of the phase begins anew. One timer is looked at now and then: a new one for each piece would cost more than reading it. */
+  #restart(): void {
+    this.#paced = 0
+    this.#dueAtMs = performance.now() + this.#allowedMs()
+    if (this.#dueAtMs < this.#looksAtMs) this.#lookAt(this.#dueAtMs)
+  }
+
+  #lookAt(atMs: number): void {
+    clearTimeout(this.#timer)
+    this.#looksAtMs = atMs
+    // The socket alone says whether the process has to stay.
+    this.#timer = setTimeout(() => this.#look(), Math.max(1, atMs - performance.now())).unref()
+  }
+
+  #look(): void {
+    this.#looksAtMs = Infinity
+    // While a reader is busy, or the rate makes us wait, it is not the other side that is slow.
+    if (this.#phase === 'body' && this.#stopped) this.#restart()
+    else if (performance.now() < this.#dueAtMs) this.#lookAt(this.#dueAtMs)
+    else this.#late()
+  }
+
+  #late(): void {
+    const ms = this.#allowedMs()
+    switch (this.#phase) {
+      case 'connecting':
+        return this.#end(new CallFailed('timed-out', `connecting took over ${ms} ms`))
+      case 'idle':
+        return this.close()
+      case 'head':
+        return this.#end(new CallFailed('timed-out', `the answer took over ${ms} ms`))
+      case 'body':
+        return this.#end(new CallFailed('timed-out', `too slow: ${this.#paced} bytes in ${ms} ms`))
+    }
+  }
+
+  #end(error: CallFailed): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    clearTimeout(this.#timer)
+    this.#socket.destroy()
+    this.#exchanges.forEach((exchange, at) => {
+      exchange.forget()
+      if (exchange.landing !== undefined) exchange.landing.fail(error)
+      if (exchange.settled) return
+      exchange.settled = true
+      // Closed by the other side just as we used it, or behind an answer that others wanted: worth another connection.
+      const innocent = at > 0 || (this.#answered > 0 && error.reason === 'reset' && this.#from === this.#to)
+      exchange.reject(innocent ? new StaleConnection('reset', error.message, error) : error)
+    })
+    this.#exchanges.length = 0
+    this.#init.onChange(this)
+  }
+}
+
+const DROPPED = new Uint8Array(MAX_DRAIN_BYTES)
+
+async function drain(bytes: AsyncIterable<Uint8Array>): Promise<void> {
+  try {
+    for await (const _ of bytes);
+  } catch {
+    // The connection has ended, and with it what nobody wanted.
+  }
+}
+
+function asFailure(error: unknown): CallFailed {
+  if (error instanceof CallFailed) return error
+  if (error instanceof BadHead) return new CallFailed(error.reason, error.message, error)
+  return new CallFailed('nonsense', String(error), error)
+}
+
+function written({ method, path, headers }: DataRequest<unknown>, { hostname, port }: Address): string {
+  const host = hostname.includes(':') ? `[${hostname}]` : hostname
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  return `${method} ${path} HTTP/1.1\r\nHost: ${host}:${port}\r\n${lines.join('')}\r\n`
+}
