@@ -1,9 +1,10 @@
-/** What we have ourselves, in the share or in the cache, and the ways to it: for neighbours, and for our own downloads. */
-import { catchError, defer, map, type Observable, of } from 'rxjs'
+/** What we have ourselves, in the share or in the cache, or pass on, and the ways to it: for neighbours, and for our own downloads. */
+import { catchError, defer, firstValueFrom, map, type Observable, of } from 'rxjs'
 import type { FolderCache } from './store/cache.js'
 import type { FolderLibrary } from './store/library.js'
 import type { Sources } from './streams/download.js'
 import { readOpened } from './streams/local-read.js'
+import { createPassOn } from './streams/pass-on.js'
 import type { HashesOutcome, HashRequest, Inbound, PeerUrl, Question, RootOutcome, SharedFile, Transport } from './streams/ports.js'
 
 export interface ContentInit {
@@ -16,11 +17,21 @@ export interface ContentInit {
 export type Content = ReturnType<typeof createContent>
 
 export function createContent({ library, cache, transport, ownUrl }: ContentInit) {
+  const passOn = createPassOn(transport)
   const served: Pick<Inbound, 'open' | 'openRoot' | 'hashes' | 'rootOf'> = {
     open: async (name) =>
       cache.find(name) !== undefined && (await library.find(name)) === undefined ? cache.open(name) : library.open(name),
-    openRoot: (root) => (cache.findRoot(root) === undefined ? library.openRoot(root) : cache.openRoot(root)),
-    hashes: (request) => (cache.findRoot(request.root) === undefined ? library.hashes(request) : cache.hashes(request)),
+    async openRoot(root) {
+      if (cache.findRoot(root) !== undefined) return cache.openRoot(root)
+      const passed = (await library.findRoot(root)) === undefined ? passOn.open(root) : undefined
+      return passed ?? library.openRoot(root)
+    },
+    async hashes(request) {
+      if (cache.findRoot(request.root) !== undefined) return cache.hashes(request)
+      if ((await library.findRoot(request.root)) !== undefined) return library.hashes(request)
+      const passed = await firstValueFrom(passOn.hashes(request), { defaultValue: undefined })
+      return passed ?? library.hashes(request)
+    },
     rootOf: async (name, waitMs) => {
       const kept = cache.find(name)
       return kept === undefined || (await library.find(name)) !== undefined ? library.rootOf(name, waitMs) : kept.root
@@ -48,10 +59,10 @@ export function createContent({ library, cache, transport, ownUrl }: ContentInit
       holder === ownUrl() ? ownRoot(name, waitMs) : transport.rootOf(holder, name, waitMs)
   }
 
-  async function find({ name, root }: Question, elsewhere: boolean): Promise<SharedFile | undefined> {
+  async function find({ name = '', root }: Partial<Question>, elsewhere = false): Promise<SharedFile | undefined> {
     if (root !== undefined) return (await library.findRoot(root)) ?? cache.findRoot(root)
     return elsewhere ? undefined : ((await library.find(name)) ?? cache.find(name))
   }
 
-  return { served, sources, find }
+  return { served, sources, find, passOn }
 }

@@ -5,11 +5,17 @@
  */
 export { type ErrorCode, P2pError } from './errors.js'
 export { type PeerOptions, parsePeerUrl } from './options.js'
+export type { FetchOptions } from './orders.js'
 export { createPeer, type Peer } from './peer.js'
+export { defaultStateDir } from './state-dir.js'
+export { hashFile } from './store/hash-file.js'
 export type { KnownPeer } from './streams/directory.js'
 export type { PeerEvent } from './streams/events.js'
-export type { Clock, Dialect, FailureReason, Offer, PeerUrl, SharedFile } from './streams/ports.js'
+export type { FailedFile, FolderProgress } from './streams/fetch-all.js'
+export type { Clock, Dialect, FailureReason, IfExists, Offer, PeerUrl, SharedFile } from './streams/ports.js'
+export type { SourceRate } from './streams/swarm.js'
 export type { Progress } from './streams/transfer.js'
+export type { Rates } from './transport/http/rates.js'
 export { createVirtualClock, type VirtualClock } from './transport/memory/clock.js'
 export {
   type CallKind,

@@ -3,6 +3,7 @@ import { P2pError } from './errors.js'
 import type { Clock, PeerUrl, Transport } from './streams/ports.js'
 import { DEFAULT_CONCURRENCY } from './streams/query.js'
 import { MAX_URL_LENGTH, peerKey } from './streams/urls.js'
+import type { Rates } from './transport/http/rates.js'
 
 /** The port of the book's examples. */
 const DEFAULT_PORT = 4242
@@ -34,6 +35,17 @@ export interface PeerOptions {
   readonly queryTimeoutMs?: number
   /** Who knows it may make this peer fetch a file over XML-RPC (the book's `fetch`). Default: nobody may. */
   readonly fetchSecret?: string
+  /**
+   * Where what outlives the process is kept: the hashes of files, so that they are not hashed again. One peer at a time.
+   * Default: nothing is kept. See `defaultStateDir`.
+   */
+  readonly stateDir?: string
+  /** How fast bytes may come and go; `setRates` changes it. Default: as fast as they can. */
+  readonly rates?: Rates
+  /** Peers that may download from us at once, the others wait in a queue; 1 to 384. Default 16. */
+  readonly uploadSlots?: number
+  /** Bytes that are kept of what was fetched from foreign peers for somebody else. Default 1 GiB; 0 keeps nothing longer than it is sent. */
+  readonly cacheBytes?: number
   /** Another way to the neighbours than HTTP, such as a memory network's. `url` must be set with it. */
   readonly transport?: Transport
   /** Another time than the real one, for tests and simulations. */
@@ -60,7 +72,17 @@ export function completeOptions(options: PeerOptions) {
   within('The port', port, 0, 65_535)
   within('concurrency', concurrency, 1, 64)
   within('queryTimeoutMs', queryTimeoutMs, 1, 600_000)
+  if (options.uploadSlots !== undefined) within('uploadSlots', options.uploadSlots, 1, 384)
+  if (options.cacheBytes !== undefined) within('cacheBytes', options.cacheBytes, 0, Number.MAX_SAFE_INTEGER)
+  checkRates(options.rates)
   return { ...options, host, port, concurrency, queryTimeoutMs, visitor, peers: peers.map(parsePeerUrl) }
+}
+
+/** Errors with USAGE. */
+export function checkRates(rates: Rates = {}): void {
+  for (const [name, rate] of Object.entries(rates) as [string, number | undefined][]) {
+    if (rate !== undefined) within(name, rate, 1, Number.MAX_SAFE_INTEGER)
+  }
 }
 
 function within(what: string, value: number, least: number, most: number): void {

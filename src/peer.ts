@@ -21,28 +21,31 @@ import {
   switchMap,
   take,
   takeUntil,
+  tap,
   throwError
 } from 'rxjs'
 import { asP2pError, type ErrorCode, P2pError } from './errors.js'
 import { createContent } from './content.js'
-import { completeOptions, type PeerOptions } from './options.js'
+import { checkRates, completeOptions, type PeerOptions } from './options.js'
 import { createOrders, missed, type Orders } from './orders.js'
 import { createCache } from './store/cache.js'
 import { createDownloads } from './store/downloads.js'
 import { prepareFolder } from './store/folder.js'
 import { createLibrary, type FolderLibrary } from './store/library.js'
 import { NOTHING_SHARED } from './store/nothing-shared.js'
+import { openState, type State } from './store/state.js'
 import { createBudget, within } from './streams/budget.js'
 import { askablePeers, createDirectory, type KnownPeer, knownPeers } from './streams/directory.js'
 import type { Happening, PeerEvent } from './streams/events.js'
 import { PRIVATE_FOLDER } from './streams/names.js'
 import { moreHolders } from './streams/more-holders.js'
-import type { Inbound, Outcome, PeerUrl, Question, SharedFile } from './streams/ports.js'
+import type { Inbound, Outcome, PeerUrl, Question, SharedFile, Transport } from './streams/ports.js'
 import { createQuery } from './streams/query.js'
 import type { Asked } from './streams/query-rules.js'
 import { createRelay } from './streams/relay.js'
 import { createTransfer } from './streams/transfer.js'
 import { peerKey } from './streams/urls.js'
+import type { Rates } from './transport/http/rates.js'
 import { createHttpTransport } from './transport/http/transport.js'
 import { SOFTWARE } from './version.js'
 
@@ -62,6 +65,8 @@ export interface Peer extends Orders {
    * Rejects with FOLDER, PORT_IN_USE, OWN_ALIAS or NETWORK when the peer could not start; it is closed then.
    */
   readonly ready: () => Promise<PeerUrl>
+  /** In place of the rates before, also for what is under way. Errors with USAGE. Without HTTP it does nothing. */
+  readonly setRates: (rates: Rates) => void
   /** Lets running fetches finish, then stops serving and lets go of everything. */
   readonly close: () => Promise<void>
   /** Lets go of everything at once. */
@@ -96,16 +101,20 @@ export function createPeer(given: PeerOptions): Peer {
 
   const tellProblem = ({ code, message }: P2pError) => happening$.next({ type: 'problem-found', code, message })
   const tellThrown = (error: unknown) => tellProblem(asP2pError(error))
-  const library = visitor ? NOTHING_SHARED : createLibrary({ dir, onProblem: tellProblem })
+  const { stateDir } = options
+  // One that cannot be opened ends the peer, before it listens.
+  const state = stateDir === undefined ? undefined : openingOnce(() => openState(stateDir))
+  const library = visitor ? NOTHING_SHARED : createLibrary({ dir, onProblem: tellProblem, state: state?.open })
   // What has arrived is offered at once, and is not hashed a second time.
   const onPlaced: FolderLibrary['adopt'] = (name, content) => library.adopt(name, content).catch(tellThrown)
   const downloads = createDownloads({ dir, onPlaced })
-  const cache = createCache({ dir: join(dir, PRIVATE_FOLDER, 'cache') })
+  const cache = createCache({ dir: join(dir, PRIVATE_FOLDER, 'cache'), maxBytes: options.cacheBytes })
   const budget = createBudget()
-  const transport =
+  const http =
     options.transport === undefined
       ? createHttpTransport({ ...options, cache, budget, id: randomUUID(), software: SOFTWARE })
-      : within(budget, options.transport)
+      : undefined
+  const transport = http ?? within(budget, options.transport as Transport)
 
   const directory = createDirectory({ hello: transport.hello, scheduler, stop$ })
   const content = createContent({ library, cache, transport, ownUrl: () => ownUrl })
@@ -138,6 +147,7 @@ export function createPeer(given: PeerOptions): Peer {
           return found.type === 'offered' ? found.offer : missed(name)
         })
       ),
+    own: async (root) => ((await content.find({ root })) === undefined ? undefined : ownUrl),
     downloads,
     scheduler,
     stop$
@@ -146,7 +156,12 @@ export function createPeer(given: PeerOptions): Peer {
   const inbound: Inbound = {
     ...content.served,
     introduced: (url) => directory.send({ type: 'introduce', url, told: false }),
-    asked: (question, as) => query.ask({ question, as, own: false }),
+    asked: (question, as) =>
+      query.ask({ question, as, own: false }).pipe(
+        tap((outcome) => {
+          if (outcome.type === 'offered' && outcome.offer.relays?.includes(as) === true) content.passOn.note(outcome.offer)
+        })
+      ),
     askedForContent: createRelay({
       ask: (question, as) => query.ask({ question, as, own: false }),
       open: content.served.open,
@@ -173,7 +188,10 @@ export function createPeer(given: PeerOptions): Peer {
     })
 
   // Listening belongs to the peer's life: it ends with stop$, or ends the peer when it fails.
-  defer(() => prepareFolder(dir))
+  defer(async () => {
+    await prepareFolder(dir)
+    await state?.open()
+  })
     .pipe(
       switchMap(() => (visitor ? of('') : transport.listen(inbound))),
       takeUntil(stop$)
@@ -199,6 +217,7 @@ export function createPeer(given: PeerOptions): Peer {
       stop$.next()
       transport.close?.()
       await Promise.all([library.close(), downloads.close(), cache.close()])
+      await state?.close()
       event$.next(stamped({ type: 'closed', ...(cause === undefined ? {} : { code: cause.code }) }))
       event$.complete()
     })()
@@ -233,11 +252,27 @@ export function createPeer(given: PeerOptions): Peer {
     ),
     ready: () => (ended === undefined ? firstValueFrom(started$) : Promise.reject(closed())),
     ...orders,
+    setRates(rates) {
+      checkRates(rates)
+      http?.setRates(rates)
+    },
     close: async () => {
       await firstValueFrom(transfer.underWay$.pipe(filter((count) => count === 0)), { defaultValue: 0 })
       await end()
     },
     destroy: () => end()
+  }
+}
+
+/** Opened when first asked for, and let go of at the end, however far that had come. */
+function openingOnce(open: () => Promise<State>) {
+  let opening: Promise<State> | undefined
+  return {
+    open: () => (opening ??= open()),
+    close: async () => {
+      const state = await opening?.catch(() => undefined)
+      await state?.close()
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { GetFlags } from './get.js'
+import type { HashFlags } from './hash.js'
 import type { LsFlags } from './ls.js'
 import type { PeersFlags } from './peers.js'
 import type { StartFlags } from './start.js'
@@ -115,6 +116,16 @@ program
   .action(async (flags: PeersFlags) => {
     const { peers } = await import('./peers.js')
     process.exitCode = await peers(flags)
+  })
+
+program
+  .command('hash')
+  .description('compute the root of files, as BitTorrent v2 does (BEP 52)')
+  .argument('<file...>', 'files to read')
+  .addOption(jsonOption('roots'))
+  .action(async (files: string[], flags: HashFlags) => {
+    const { hash } = await import('./hash.js')
+    process.exitCode = await hash(files, flags)
   })
 
 /** Commander's `error: …` and its `(Did you mean …?)` as one line of ours. */

@@ -21,7 +21,8 @@ export interface Entry extends SharedFile {
 export type Catalog = ReturnType<typeof createCatalog>
 
 export function createCatalog() {
-  const entries = new Map<string, Entry>()
+  /** Each with what is told of it, which is made once. */
+  const entries = new Map<string, Entry & { readonly told: SharedFile }>()
   /** Names by root: one as it is, since few contents have more. */
   const byRoot = new Map<string, string | Set<string>>()
   const change$ = new Subject<{ type: 'file-added' | 'file-removed'; name: string }>()
@@ -57,7 +58,7 @@ export function createCatalog() {
 
   function shared(name: string): SharedFile[] {
     const entry = entries.get(name)
-    return entry === undefined ? [] : [toShared(entry)]
+    return entry === undefined ? [] : [entry.told]
   }
 
   function files(): readonly SharedFile[] {
@@ -89,7 +90,7 @@ export function createCatalog() {
   function put(entry: Entry): boolean {
     const before = entries.get(entry.name)
     if (before === undefined && entries.size >= MAX_SHARED_FILES) return false
-    entries.set(entry.name, entry)
+    entries.set(entry.name, { ...entry, told: toShared(entry) })
     if (before?.root !== undefined) unindex(entry.name, before.root)
     if (entry.root !== undefined) index(entry.name, entry.root)
     if (before === undefined) {
@@ -129,7 +130,7 @@ export function createCatalog() {
   return {
     file$,
     change$: change$.asObservable(),
-    get: (name: string) => entries.get(name),
+    get: (name: string): Entry | undefined => entries.get(name),
     names: () => [...entries.keys()],
     /** The files with this content. */
     named(root: string): string[] {

@@ -1,13 +1,9 @@
-import type { BigIntStats } from 'node:fs'
-import { access, constants, lstat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import pLimit from 'p-limit'
 import { asP2pError } from '../errors.js'
 import type { Catalog } from './catalog.js'
-import { locate } from './paths.js'
-import { identityOf } from './source.js'
-import { CONCURRENT_LOOKS, walk } from './walk.js'
+import { createLooks, type Facts, type Look } from './looks.js'
+import { walk } from './walk.js'
 import { createFolderWatch } from './watch.js'
 
 /** A file that has not changed for this long is whole: more than the pauses of a copy, less than the second in which it has to be found. */
@@ -15,6 +11,9 @@ const SETTLE_MS = 400
 
 /** Hints are gathered this long: a file that is being written gives one at every write. */
 const GATHER_HINTS_MS = 50
+
+/** Names looked at in one go, as far as they changed one by one. */
+const HINTS_AT_ONCE = 512
 
 /** Names that changed and were not looked at yet; beyond that, reading the whole folder again is cheaper. */
 const MAX_HINTS = 100_000
@@ -26,7 +25,7 @@ interface FollowInit {
   readonly root: string
   readonly catalog: Catalog
   /** Takes a whole file into the list. */
-  readonly enlist: (name: string, stat: BigIntStats) => void
+  readonly enlist: (name: string, facts: Facts) => void
   /** The content of a file has been written over. */
   readonly onOverwritten: (identity: string) => void
   readonly onProblem: (message: string, cause?: unknown) => void
@@ -34,8 +33,8 @@ interface FollowInit {
 }
 
 /** How long a file has to stay as it is to count as whole, by the time it was last written; nothing when it has already. */
-export function settlesInMs(stat: BigIntStats): number {
-  const leftMs = SETTLE_MS - (Date.now() - Number(stat.mtimeMs))
+export function settlesInMs({ modifiedMs }: Pick<Facts, 'modifiedMs'>): number {
+  const leftMs = SETTLE_MS - (Date.now() - modifiedMs)
   // A time in the future says nothing.
   return Math.max(0, Math.min(SETTLE_MS, leftMs))
 }
@@ -47,7 +46,7 @@ export function followFolder({ root, catalog, enlist, onOverwritten, onProblem, 
   /** Since when a file that is being written has been as it is. */
   const unsettled = new Map<string, { identity: string; sinceMs: number }>()
   const scans = new Set<string>()
-  const limit = pLimit(CONCURRENT_LOOKS)
+  const looks = createLooks(root)
   const watched = createFolderWatch({ root, onHint: (name) => hint(name), onProblem })
   let timer: NodeJS.Timeout | undefined
   let rescans: NodeJS.Timeout | undefined
@@ -74,7 +73,7 @@ export function followFolder({ root, catalog, enlist, onOverwritten, onProblem, 
     const now = Date.now()
     const due = [...hints].flatMap(([name, atMs]) => (atMs <= now ? [name] : []))
     for (const name of due) hints.delete(name)
-    await limit.map(due, look)
+    for (let at = 0; at < due.length; at += HINTS_AT_ONCE) await look(due.slice(at, at + HINTS_AT_ONCE))
     for (const from of [...scans]) {
       scans.delete(from)
       await scan(from)
@@ -87,9 +86,9 @@ export function followFolder({ root, catalog, enlist, onOverwritten, onProblem, 
       root,
       from,
       enter: watched.enter,
-      visit: (name) => {
-        seen.add(name)
-        return look(name)
+      visit: (names) => {
+        for (const name of names) seen.add(name)
+        return look(names)
       },
       skipped: (folder, cause) => {
         const { code, message } = asP2pError(cause)
@@ -103,51 +102,54 @@ export function followFolder({ root, catalog, enlist, onOverwritten, onProblem, 
     for (const name of catalog.names()) if (name.startsWith(below) && !seen.has(name)) hint(name, 0)
   }
 
-  /** Sees what has become of a name. */
-  async function look(name: string): Promise<void> {
-    const stat = await lstat(locate(root, name), { bigint: true }).catch(() => undefined)
-    if (stat?.isDirectory() === true) {
-      catalog.remove(name)
-      scans.add(name)
-    } else {
-      // What was a folder is none any more.
-      if (watched.knows(name)) forgetFolder(name)
-      if (stat?.isFile() === true) await lookAtFile(name, stat)
-      else {
-        unsettled.delete(name)
-        catalog.remove(name)
-      }
+  /** Sees what has become of names. */
+  async function look(names: readonly string[]): Promise<void> {
+    const stopped = () => signal.aborted
+    if (stopped()) return
+    const seen = await looks.look(names)
+    if (stopped()) return
+    for (const [index, name] of names.entries()) {
+      const found = seen[index]
+      if (found !== undefined) take(name, found)
     }
   }
 
-  async function lookAtFile(name: string, stat: BigIntStats): Promise<void> {
-    const identity = identityOf(stat)
+  function take(name: string, found: Look): void {
+    if (found.type === 'folder') {
+      catalog.remove(name)
+      scans.add(name)
+      return
+    }
+    // What was a folder is none any more.
+    if (watched.knows(name)) forgetFolder(name)
+    if (found.type === 'file') takeFile(name, found, found.readable)
+    else {
+      unsettled.delete(name)
+      catalog.remove(name)
+    }
+  }
+
+  function takeFile(name: string, facts: Facts, readable: boolean): void {
+    const { identity } = facts
     const listed = catalog.get(name)?.identity
     if (listed === identity) return
     if (listed !== undefined) onOverwritten(listed)
     const before = unsettled.get(name)
     const same = before?.identity === identity
-    const leftMs = settlesInMs(stat)
+    const leftMs = settlesInMs(facts)
     if (leftMs === 0 || (same && Date.now() - before.sinceMs >= SETTLE_MS)) {
       unsettled.delete(name)
-      await take(name, stat)
+      if (readable) enlist(name, facts)
+      else {
+        catalog.remove(name)
+        onProblem(`Cannot share ${join(root, name)}: it may not be read`)
+      }
       return
     }
     // What was offered is no more, and what comes is not whole yet.
     catalog.remove(name)
     if (!same) unsettled.set(name, { identity, sinceMs: Date.now() })
     hint(name, leftMs)
-  }
-
-  async function take(name: string, stat: BigIntStats): Promise<void> {
-    const path = locate(root, name)
-    try {
-      await access(path, constants.R_OK)
-      enlist(name, stat)
-    } catch (error) {
-      catalog.remove(name)
-      onProblem(`Cannot share ${path}: it may not be read`, error)
-    }
   }
 
   function forgetFolder(folder: string): void {
@@ -168,6 +170,7 @@ export function followFolder({ root, catalog, enlist, onOverwritten, onProblem, 
     async end(): Promise<void> {
       clearTimeout(timer)
       clearInterval(rescans)
+      await looks.close()
       await working
       watched.close()
     }

@@ -8,6 +8,7 @@ import { createCatalog, MAX_SHARED_FILES } from './catalog.js'
 import { followFolder, settlesInMs } from './follow.js'
 import { createHashIndex } from './hash-index.js'
 import { createHashing } from './hashing.js'
+import { type Facts, factsOf } from './looks.js'
 import { isSpeltSo, locate, openInside, rootOf } from './paths.js'
 import { createRecentFiles, type RecentFile, SMALL_BYTES, sourceOf } from './recent.js'
 import { createSource, identityOf } from './source.js'
@@ -90,10 +91,9 @@ export function createLibrary({ dir, onProblem = () => undefined, state }: Libra
     onProblem(new P2pError('FOLDER', message, { cause }))
   }
 
-  function enlist(name: string, stat: BigIntStats): void {
-    const identity = identityOf(stat)
+  function enlist(name: string, { identity, size, modifiedMs }: Facts): void {
     const root = known.root(identity)
-    const file = { name, size: Number(stat.size), modifiedMs: Number(stat.mtimeMs), identity }
+    const file = { name, size, modifiedMs, identity }
     if (!catalog.put(root === undefined ? file : { ...file, root })) {
       problem(`Only ${MAX_SHARED_FILES} files are listed; the others are found by their names only`)
     } else if (root === undefined) theFolder().hashing.add(name, file.size)
@@ -108,9 +108,9 @@ export function createLibrary({ dir, onProblem = () => undefined, state }: Libra
     if (first === undefined) return undefined
     if (catalog.get(name)?.identity === identityOf(first.stat)) return first
     const exact = await isSpeltSo(root, name, first.stat)
-    const leftMs = settlesInMs(first.stat)
+    const leftMs = settlesInMs(factsOf(first.stat))
     if (exact && leftMs === 0) {
-      enlist(name, first.stat)
+      enlist(name, factsOf(first.stat))
       return first
     }
     await first.handle.close()
@@ -119,7 +119,7 @@ export function createLibrary({ dir, onProblem = () => undefined, state }: Libra
     const second = await openOnce(root, name)
     if (second === undefined) return undefined
     if (identityOf(second.stat) === identityOf(first.stat)) {
-      enlist(name, second.stat)
+      enlist(name, factsOf(second.stat))
       return second
     }
     await second.handle.close()
@@ -238,7 +238,7 @@ export function createLibrary({ dir, onProblem = () => undefined, state }: Libra
     if (Number(opened.stat.size) !== size) return
     recent.drop(name)
     known.remember(identityOf(opened.stat), contentRoot, layer)
-    enlist(name, opened.stat)
+    enlist(name, factsOf(opened.stat))
   }
 
   let started: Promise<void> | undefined

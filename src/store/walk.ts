@@ -2,11 +2,10 @@ import { isUtf8 } from 'node:buffer'
 import type { Dirent } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import pLimit from 'p-limit'
 import { isPlainName } from '../streams/names.js'
 
-/** Files looked at side by side: beyond this the four threads of Node have no more to do. */
-export const CONCURRENT_LOOKS = 32
+/** Files told of at a time, so that those who look at them have a break. */
+const NAMES_AT_ONCE = 512
 
 interface Walk {
   readonly root: string
@@ -14,7 +13,7 @@ interface Walk {
   readonly from: string
   /** Called before a folder is read, so that who watches it from here on misses nothing. */
   readonly enter: (folder: string) => Promise<void>
-  readonly visit: (name: string) => Promise<void>
+  readonly visit: (names: readonly string[]) => Promise<void>
   /** A folder that cannot be read is a problem, not the end of the walk. */
   readonly skipped: (folder: string, cause: unknown) => void
   readonly signal: AbortSignal
@@ -22,7 +21,6 @@ interface Walk {
 
 /** Visits every regular file with a plain name, at any depth; links are not followed. */
 export async function walk({ root, from, enter, visit, skipped, signal }: Walk): Promise<void> {
-  const limit = pLimit(CONCURRENT_LOOKS)
   const folders = [from]
   for (let folder = folders.pop(); folder !== undefined && !signal.aborted; folder = folders.pop()) {
     const files: string[] = []
@@ -37,7 +35,9 @@ export async function walk({ root, from, enter, visit, skipped, signal }: Walk):
     } catch (error) {
       skipped(folder, error)
     }
-    await limit.map(files, (name) => (signal.aborted ? undefined : visit(name)))
+    for (let at = 0; at < files.length; at += NAMES_AT_ONCE) {
+      await visit(files.slice(at, at + NAMES_AT_ONCE))
+    }
   }
 }
 

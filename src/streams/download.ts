@@ -21,12 +21,14 @@ import {
 } from 'rxjs'
 import { acquired } from './acquired.js'
 import { type DownloadStep, failed } from './download-step.js'
+import { foundIn } from './found.js'
 import { createHashLearning } from './hash-learning.js'
 import { gapsBeside, PIECE_BYTES } from './pieces.js'
 import { plainDownload } from './plain-download.js'
 import type {
   Download,
   Downloads,
+  Found,
   HashesOutcome,
   HashRequest,
   IfExists,
@@ -36,7 +38,7 @@ import type {
   ReadRequest,
   RootOutcome
 } from './ports.js'
-import { type Found, swarm } from './swarm.js'
+import { swarm } from './swarm.js'
 
 /** How long the root is waited for before what an earlier try left is thrown away: hashing 60 GB. */
 const ROOT_WAIT_MS = 60_000
@@ -47,7 +49,7 @@ export interface Sources {
   readonly hashes: (holder: PeerUrl, request: HashRequest) => Observable<HashesOutcome>
   readonly rootOf: (holder: PeerUrl, name: string, waitMs: number) => Observable<RootOutcome>
   /** Who else has this content, found out while it is downloaded. */
-  readonly more: (offer: Offer & { readonly root: string }) => Observable<Found>
+  readonly more: (offer: Offer & { readonly root: string }) => Observable<Found | 'all'>
 }
 
 export interface DownloadOptions {
@@ -126,7 +128,7 @@ function fromMany({ offer, read, hashes, more, scheduler }: Rooted, place: Downl
   const { name, root, size, holders } = offer
   return checked(place, holders, hashes).pipe(
     switchMap((there) => {
-      const found$ = merge(from(holders), more(offer))
+      const found$ = merge(from(foundIn(offer)), more(offer))
       const word: Observable<DownloadStep> =
         place.remains === undefined
           ? EMPTY

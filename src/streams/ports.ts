@@ -20,6 +20,14 @@ export interface Offer {
   readonly root?: string
   /** Who has it, best first. */
   readonly holders: readonly PeerUrl[]
+  /** Who passed the offer on, and will pass the bytes on to whom cannot reach a holder. */
+  readonly relays?: readonly PeerUrl[]
+}
+
+/** Somebody to get a content from: one who has it, or one who passes it on when no holder can be reached. */
+export interface Found {
+  readonly type: 'holder' | 'relay'
+  readonly url: PeerUrl
 }
 
 /** One copy of a query on its way. */

@@ -20,6 +20,9 @@ export const MAX_RUNNING_QUERIES = 256
 /** Holders gathered by one query: those of an offer on the wire. */
 const MAX_GATHERED = 64
 
+/** Peers of one offer that pass its bytes on: one is enough, and another for when it leaves. */
+const MAX_RELAYS = 8
+
 /** Where a query comes from. */
 export interface Asked {
   readonly question: Question
@@ -58,7 +61,12 @@ export type QueryEvent =
   | Happening
   | { readonly type: 'outcome'; readonly key: number; readonly outcome: Outcome }
   /** Some who have the content of a query for a root, while others are still asked. */
-  | { readonly type: 'gathered'; readonly key: number; readonly holders: readonly PeerUrl[] }
+  | {
+      readonly type: 'gathered'
+      readonly key: number
+      readonly holders: readonly PeerUrl[]
+      readonly relays: readonly PeerUrl[]
+    }
 
 export type QueryJob =
   | { readonly type: 'look-up'; readonly key: number; readonly query: Running }
@@ -122,8 +130,9 @@ export function step(state: QueryState, command: QueryCommand): QueryTurn {
         case 'answering':
           return { state, events: [outcome(command.key, heard.outcome)] }
         case 'offered': {
-          if (query.question.root === undefined) return settle(state, command.key, heard.outcome)
-          return gather(state, command.key, query, heard.outcome.offer)
+          const offer = relayed(heard.outcome.offer, query)
+          if (query.question.root === undefined) return settle(state, command.key, { type: 'offered', offer })
+          return gather(state, command.key, query, offer)
         }
         case 'failed': // Rule 7.
           return { state, jobs: [{ type: 'report', url: heard.peer, reason: heard.outcome.reason }] }
@@ -159,16 +168,26 @@ function offered(offer: Offer | undefined): Outcome {
   return offer === undefined ? MISSED : { type: 'offered', offer }
 }
 
+/** What a neighbour offers, with us among those who will pass its bytes on. */
+function relayed(offer: Offer, { as, own }: Running): Offer {
+  const { relays = [] } = offer
+  if (own || as === '' || offer.root === undefined || relays.length >= MAX_RELAYS) return offer
+  return { ...offer, relays: [...relays, as] }
+}
+
 /** Adds those who have the content of a query for a root; an offer of another content is none. */
 function gather(state: QueryState, key: number, query: Running, offer: Offer): QueryTurn {
   if (offer.root !== query.question.root) return { state }
-  const { gathered = offer } = query
-  const before = new Set(gathered === offer ? [] : gathered.holders)
-  const holders = offer.holders.filter((url) => !before.has(url))
-  const all = [...before, ...holders].slice(0, MAX_GATHERED)
-  const next = { ...query, gathered: { ...gathered, holders: all } }
-  const running = new Map(state.running).set(key, next)
-  return { state: { ...state, running }, events: [{ type: 'gathered', key, holders }] }
+  const before = query.gathered
+  const holders = offer.holders.filter((url) => before?.holders.includes(url) !== true)
+  const relays = (offer.relays ?? []).filter((url) => before?.relays?.includes(url) !== true)
+  const gathered: Offer = {
+    ...(before ?? offer),
+    holders: [...(before?.holders ?? []), ...holders].slice(0, MAX_GATHERED),
+    relays: [...(before?.relays ?? []), ...relays].slice(0, MAX_RELAYS)
+  }
+  const running = new Map(state.running).set(key, { ...query, gathered })
+  return { state: { ...state, running }, events: [{ type: 'gathered', key, holders, relays }] }
 }
 
 function outcome(key: number, what: Outcome): QueryEvent {

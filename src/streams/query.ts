@@ -17,7 +17,8 @@ import {
 import { createActor } from './actor.js'
 import { broadcast } from './broadcast.js'
 import type { Happening } from './events.js'
-import type { FailureReason, Outcome, PeerUrl, Question, SharedFile } from './ports.js'
+import { foundIn } from './found.js'
+import type { FailureReason, Found, Outcome, PeerUrl, Question, SharedFile } from './ports.js'
 import {
   type Asked,
   INITIAL,
@@ -53,7 +54,7 @@ export interface Query {
   /** Cold: one query. Emits its outcome and completes; never errors. Unsubscribing takes it back everywhere. */
   readonly ask: (asked: Asked) => Observable<Outcome>
   /** Cold: one query for a root. Emits everybody who has that content, each once, as they are found. */
-  readonly gather: (asked: Asked) => Observable<PeerUrl>
+  readonly gather: (asked: Asked) => Observable<Found>
   readonly event$: Observable<Happening>
 }
 
@@ -159,12 +160,12 @@ export function createQuery(init: QueryInit): Query {
     ask: (asked) => start(asked).pipe(filter((told): told is Outcome => told.type !== 'gathered')),
     gather: (asked) =>
       start(asked).pipe(
-        concatMap((told) => {
-          if (told.type === 'gathered') return from(told.holders)
+        concatMap((told): Observable<Found> => {
+          if (told.type === 'gathered') return from(foundIn(told))
           // What we have ourselves is in the end only.
-          return told.type === 'offered' ? from(told.offer.holders) : EMPTY
+          return told.type === 'offered' ? from(foundIn(told.offer)) : EMPTY
         }),
-        distinct()
+        distinct(({ type, url }) => `${type} ${url}`)
       )
   }
 }

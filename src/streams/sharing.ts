@@ -28,6 +28,8 @@ const UNKNOWN_RATE = 1
 /** What one holder is doing. */
 export interface Lane {
   readonly holder: PeerUrl
+  /** The piece it began with. */
+  readonly first: number
   /** The piece that is being received. */
   readonly next: number
   /** Its share ends before this piece. */

@@ -6,14 +6,14 @@
  */
 import type { Turn } from './actor.js'
 import { type PieceRange, withRange } from './pieces.js'
-import type { PeerUrl } from './ports.js'
+import type { Found, PeerUrl } from './ports.js'
 import { advanced, type Lane, nextWork, requestEnd } from './sharing.js'
 
 /** Holders read at once by one download: each is a connection and a piece in memory. */
 export const MAX_LANES = 8
 /** Holders remembered by one download. */
 export const MAX_HOLDERS = 64
-/** Failures in a row, without a byte in between, after which a holder is not tried again. */
+/** Failures in a row, without a piece in between, after which a holder is not tried again. */
 const MAX_BARREN_TRIES = 3
 /** Failures altogether: a flaky link still ends. */
 const MAX_TRIES = 16
@@ -27,7 +27,8 @@ export type Break =
   | { readonly why: 'lied'; readonly detail: string }
 
 interface Holder {
-  readonly state: 'idle' | 'busy' | 'resting' | 'out'
+  /** `reserve`: passes on what others have; asked when those fail. */
+  readonly state: 'idle' | 'busy' | 'resting' | 'reserve' | 'out'
   readonly rate: number | undefined
   /** Failures in a row, and in all. */
   readonly barren: number
@@ -36,8 +37,8 @@ interface Holder {
 
 export type SwarmCommand =
   /** From the query: another one has it; or all have been heard. */
-  | { readonly type: 'found'; readonly holder: PeerUrl; readonly nowMs: number }
-  | { readonly type: 'all-found' }
+  | { readonly type: 'found'; readonly found: Found; readonly nowMs: number }
+  | { readonly type: 'all-found'; readonly nowMs: number }
   /** From a lane. */
   | { readonly type: 'advanced'; readonly holder: PeerUrl; readonly bytes: number; readonly nowMs: number }
   | { readonly type: 'queued'; readonly holder: PeerUrl; readonly position: number }
@@ -109,13 +110,20 @@ export function step(state: SwarmState, command: SwarmCommand): SwarmTurn {
   if (state.over) return { state }
   switch (command.type) {
     case 'found': {
-      const { holder, nowMs } = command
-      if (state.holders.has(holder) || state.holders.size >= MAX_HOLDERS) return { state }
-      const entry: Holder = { state: 'idle', rate: undefined, barren: 0, tries: 0 }
-      return shareOut({ ...state, holders: with_(state.holders, holder, entry) }, nowMs)
+      const { found, nowMs } = command
+      const { type, url } = found
+      const known = state.holders.get(url)
+      // One that only passes it on may turn out to have it.
+      const better = known?.state === 'reserve' && type === 'holder'
+      if ((known !== undefined && !better) || state.holders.size >= MAX_HOLDERS) return { state }
+      const how = type === 'relay' ? 'reserve' : 'idle'
+      const entry: Holder = { state: how, rate: undefined, barren: 0, tries: 0 }
+      return shareOut({ ...state, holders: with_(state.holders, url, entry) }, nowMs)
     }
-    case 'all-found':
-      return settled({ ...state, searching: false })
+    case 'all-found': {
+      const heard = { ...state, searching: false }
+      return shareOut(heard.lanes.size === 0 ? withReserves(heard) : heard, command.nowMs)
+    }
     case 'advanced': {
       const lane = state.lanes.get(command.holder)
       if (lane === undefined) return { state }
@@ -200,11 +208,12 @@ function broke(state: SwarmState, command: SwarmCommand & { type: 'broke' }): Sw
   if (lane === undefined || entry === undefined) return { state }
   const { code, detail } = command
   const back = { ...wantedAgain(freed(state, lane), { start: lane.next, end: lane.end }, holder), lastBreak: { code, detail } }
-  const barren = lane.fruitful ? 1 : entry.barren + 1
+  const barren = lane.next > lane.first ? 1 : entry.barren + 1
   const tries = entry.tries + 1
   const over = command.why !== 'failed' || barren >= MAX_BARREN_TRIES || tries >= MAX_TRIES
   const next: Holder = { ...entry, rate: lane.rate ?? entry.rate, barren, tries, state: over ? 'out' : 'resting' }
-  const turn = shareOut({ ...back, holders: with_(back.holders, holder, next) }, nowMs)
+  const known = { ...back, holders: with_(back.holders, holder, next) }
+  const turn = shareOut(known.lanes.size === 0 ? withReserves(known) : known, nowMs)
   return over ? turn : followed(turn, turn, { type: 'rest', holder, restMs: REST_MS * 2 ** (barren - 1) })
 }
 
@@ -218,7 +227,16 @@ function dropped(state: SwarmState, holder: PeerUrl, detail: string): SwarmTurn 
   const holders = with_(back.holders, holder, { ...entry, state: 'out' as const })
   const lastBreak = { code: 'INTEGRITY', detail: `${holder}: ${detail}` }
   const stop: SwarmJob[] = lane === undefined ? [] : [{ type: 'stop', holder }]
-  return { state: { ...back, holders, lastBreak }, events: [{ type: 'rejected', holder }], jobs: stop }
+  const next = { ...back, holders, lastBreak }
+  return { state: next.lanes.size === 0 ? withReserves(next) : next, events: [{ type: 'rejected', holder }], jobs: stop }
+}
+
+/** Those who pass it on are needed: nobody who has it sends anything. */
+function withReserves(state: SwarmState): SwarmState {
+  const holders = [...state.holders].map(
+    ([url, holder]) => [url, holder.state === 'reserve' ? { ...holder, state: 'idle' as const } : holder] as const
+  )
+  return { ...state, holders: new Map(holders) }
 }
 
 /** Gives every free holder something to do. */
@@ -231,7 +249,7 @@ function shareOut(state: SwarmState, nowMs: number): SwarmTurn {
     if (work === undefined) continue
     const { start, end } = work
     const speed = { rate, settled: rate !== undefined, bytes: 0, sinceMs: nowMs }
-    const lane: Lane = { holder, next: start, end, requested: start, inPiece: 0, speed, rate, lastMs: nowMs, fruitful: false }
+    const lane: Lane = { holder, first: start, next: start, end, requested: start, inPiece: 0, speed, rate, lastMs: nowMs, fruitful: false }
     turn = followed(turn, ask(taken(turn.state, work), lane))
   }
   return followed(turn, settled(turn.state))
@@ -285,7 +303,7 @@ function wantedAgain(state: SwarmState, { start, end }: PieceRange, except?: Pee
 /** Fails when nobody is left who could bring what is missing. */
 function settled(state: SwarmState): SwarmTurn {
   if (state.searching || state.lanes.size > 0 || state.pending > 0 || state.over) return { state }
-  if ([...state.holders.values()].some(({ state: how }) => how !== 'out')) return { state }
+  if ([...state.holders.values()].some(({ state: how }) => how !== 'out' && how !== 'reserve')) return { state }
   return ended(state, { type: 'failed', ...state.lastBreak })
 }
 

@@ -20,15 +20,21 @@ import { createActor } from './actor.js'
 import { createHashLearning } from './hash-learning.js'
 import { type LaneStep, lane } from './lane.js'
 import { PIECE_BYTES, type PieceRange } from './pieces.js'
-import type { Download, HashesOutcome, HashRequest, PeerUrl, PieceMemory, ReadOutcome, ReadRequest } from './ports.js'
+import type {
+  Download,
+  Found,
+  HashesOutcome,
+  HashRequest,
+  PeerUrl,
+  PieceMemory,
+  ReadOutcome,
+  ReadRequest
+} from './ports.js'
 import { repair } from './repair.js'
 import { initialState, type SwarmCommand, type SwarmEvent, type SwarmJob, type SwarmState, step } from './swarm-rules.js'
 
 /** At most ten reports of progress a second: what a person can see. */
 export const REPORT_EVERY_MS = 100
-
-/** A holder; or that all there are now have been told, though more may come while the download runs. */
-export type Found = PeerUrl | 'all'
 
 export interface SwarmInit {
   readonly name: string
@@ -36,8 +42,8 @@ export interface SwarmInit {
   readonly place: Download
   /** What is not on the disk yet. */
   readonly gaps: readonly PieceRange[]
-  /** Who has it, as it is found out. */
-  readonly found$: Observable<Found>
+  /** Who has it, as it is found out; `all` when those there are now have been told, though more may come later. */
+  readonly found$: Observable<Found | 'all'>
   readonly read: (holder: PeerUrl, request: ReadRequest) => Observable<ReadOutcome>
   readonly hashes: (holder: PeerUrl, request: HashRequest) => Observable<HashesOutcome>
   readonly scheduler: SchedulerLike
@@ -163,8 +169,8 @@ export function swarm(init: SwarmInit): Observable<SwarmStep> {
     }
     subscriber.add(
       found$.subscribe({
-        next: (found) => actor.send(found === 'all' ? { type: 'all-found' } : { type: 'found', holder: found, nowMs: nowMs() }),
-        complete: () => actor.send({ type: 'all-found' })
+        next: (found) => actor.send(found === 'all' ? { type: 'all-found', nowMs: nowMs() } : { type: 'found', found, nowMs: nowMs() }),
+        complete: () => actor.send({ type: 'all-found', nowMs: nowMs() })
       })
     )
   })

@@ -48,16 +48,22 @@ export function bytesOf(length: number, seed = 1): Buffer {
   return bytes
 }
 
-/** The BEP 52 root the plain way: all leaves, padded, then level by level. Shares no code with ours. */
-export function plainRoot(content: Buffer): string {
+/** The BEP 52 tree the plain way: all leaves, padded, then level by level. Shares no code with ours. */
+export function plainLayers(content: Buffer): Buffer[][] {
   const sha = (...parts: Buffer[]) => createHash('sha256').update(Buffer.concat(parts)).digest()
   let level: Buffer[] = []
   for (let at = 0; at < content.length; at += 16_384) level.push(sha(content.subarray(at, at + 16_384)))
   while (level.length === 0 || (level.length & (level.length - 1)) !== 0) level.push(Buffer.alloc(32))
+  const layers = [level]
   while (level.length > 1) {
     level = level.flatMap((left, i) => (i % 2 === 0 ? [sha(left, level[i + 1] ?? Buffer.alloc(32))] : []))
+    layers.push(level)
   }
-  return level[0]?.toString('hex') ?? ''
+  return layers
+}
+
+export function plainRoot(content: Buffer): string {
+  return plainLayers(content).at(-1)?.[0]?.toString('hex') ?? ''
 }
 
 const CORPORA = new URL('../corpora/', import.meta.url)

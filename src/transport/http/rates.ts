@@ -2,12 +2,12 @@
 
 /** Bytes a second; what is absent has no bound. A rate is taken as at least 32 KiB/s. */
 export interface Rates {
-  readonly uploadBytesPerSecond?: number
-  readonly downloadBytesPerSecond?: number
+  readonly uploadBytesPerSecond?: number | undefined
+  readonly downloadBytesPerSecond?: number | undefined
   /** To each peer, for itself. */
-  readonly uploadBytesPerSecondPerPeer?: number
+  readonly uploadBytesPerSecondPerPeer?: number | undefined
   /** From each holder, for itself. */
-  readonly downloadBytesPerSecondPerPeer?: number
+  readonly downloadBytesPerSecondPerPeer?: number | undefined
 }
 
 /** Slower than that, time-outs of both sides would end what is just slow. */
@@ -16,6 +16,8 @@ export const LEAST_BYTES_PER_SECOND = 32 * 1_024
 const SLICE_MS = 25
 /** What may be saved up while nobody waits: the time that a sender needs between two slices. */
 const SAVED_MS = 50
+/** What may be owed, so that a slice of a high rate is no silence at a low one. */
+const OWED_MS = 2_000
 /** Peers whose buckets are remembered; a forgotten one begins anew with an empty one. */
 const MAX_PEERS = 1_024
 
@@ -81,12 +83,13 @@ export class Bucket {
     this.#fill()
     for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
       if (this.#rate !== undefined) {
+        const mostOwed = (this.#rate * OWED_MS) / 1_000
         const missing = this.#price(first.bytes) - this.#tokens
         if (missing > 0) {
           this.#timer = setTimeout(() => this.#serve(), Math.max(1, (missing / this.#rate) * 1_000))
           return
         }
-        this.#tokens -= first.bytes
+        this.#tokens = Math.max(this.#tokens - first.bytes, -mostOwed)
       }
       this.#waiting.shift()
       first.go()

@@ -63,7 +63,7 @@ export function p2prxMethods(self: Self, { inbound, as }: Speaker): Methods {
   }
   const query: Method = {
     signatures: [['struct', 'struct']],
-    help: 'Who has the file of this name? Takes {name, history, id, asking, deadlineMs}, gives {name, size, root, holders}.',
+    help: 'Who has the file of this name? Takes {name, history, id, asking, deadlineMs}, gives {name, size, root, holders, relays}.',
     inBatch: false,
     async run(params, answer) {
       const [{ id, root: wanted, ...rest }] = v.parse(QueryParams, params)
@@ -76,8 +76,9 @@ export function p2prxMethods(self: Self, { inbound, as }: Speaker): Methods {
       }
       const outcome = await settled(inbound.asked(question, as()), answer, deadlineMs)
       if (outcome.type === 'offered') {
-        const { root = '', holders, ...offer } = outcome.offer
-        return { ...offer, root, holders: holders.slice(0, MAX_HOLDERS) }
+        const { root = '', holders, relays = [], ...offer } = outcome.offer
+        const told = { ...offer, root, holders: holders.slice(0, MAX_HOLDERS) }
+        return relays.length === 0 ? told : { ...told, relays: relays.slice(0, MAX_HOLDERS) }
       }
       return outcome.type === 'denied' && rest.history.length === 0 ? denied() : unhandled()
     }

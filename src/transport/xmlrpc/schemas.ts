@@ -38,7 +38,8 @@ export const OfferStruct = v.object({
   name: Name,
   size: SizeBytes,
   root: Root,
-  holders: v.pipe(v.array(PeerUrl), v.minLength(1), v.maxLength(MAX_HOLDERS))
+  holders: v.pipe(v.array(PeerUrl), v.minLength(1), v.maxLength(MAX_HOLDERS)),
+  relays: v.optional(v.pipe(v.array(PeerUrl), v.maxLength(MAX_HOLDERS)))
 })
 export const ListStruct = v.object({
   files: v.pipe(

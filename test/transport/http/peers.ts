@@ -6,14 +6,22 @@ import { type AddressInfo, connect, type Socket } from 'node:net'
 import { firstValueFrom, identity, lastValueFrom, type Observable, ReplaySubject, toArray } from 'rxjs'
 import { onTestFinished } from 'vitest'
 import { P2pError } from '../../../src/errors.js'
-import type { Cache, Inbound, Transport } from '../../../src/streams/ports.js'
-import { createHttpTransport, type HttpTransportOptions } from '../../../src/transport/http/transport.js'
+import type { Cache, Inbound } from '../../../src/streams/ports.js'
+import {
+  createHttpTransport,
+  type HttpTransport,
+  type HttpTransportOptions
+} from '../../../src/transport/http/transport.js'
 import { gathered, inboundWith } from '../../compliance/inbound.js'
 
-export type Peer = Transport & { readonly url: string; readonly end: () => void; readonly kept: Map<string, Buffer> }
+export type Peer = HttpTransport & {
+  readonly url: string
+  readonly end: () => void
+  readonly kept: Map<string, Buffer>
+}
 
 /** A transport that does not listen: a visitor's. */
-export function visitor(options: Partial<HttpTransportOptions> = {}): Transport & { kept: Map<string, Buffer> } {
+export function visitor(options: Partial<HttpTransportOptions> = {}): HttpTransport & { kept: Map<string, Buffer> } {
   const kept = new Map<string, Buffer>()
   const transport = createHttpTransport({
     id: randomUUID(),

@@ -345,7 +345,7 @@ export class Connection {
 
   #takeBack(exchange: Exchange): void {
     if (exchange.landing !== undefined) {
-      exchange.landing.leave()
+      exchange.landing.cut(new CallFailed('reset', 'taken back'))
       return
     }
     if (exchange.settled) return

@@ -45,11 +45,6 @@ export class Landing implements AsyncIterableIterator<Uint8Array> {
     return !this.#turning
   }
 
-  /** Nobody waits for these bytes any more. */
-  get isLeft(): boolean {
-    return this.#state === 'left'
-  }
-
   /** Where the next bytes of this body belong, never beyond its end; never empty before that. */
   room(): Uint8Array {
     this.#free ??= this.#memory(0)
@@ -86,6 +81,15 @@ export class Landing implements AsyncIterableIterator<Uint8Array> {
     this.#hand()
   }
 
+  /** The read was taken back. Whoever reads on all the same must not take this for the end. */
+  cut(error: Error): void {
+    if (this.#state !== 'open') return
+    this.#state = error
+    this.#landed = undefined
+    this.#hand()
+    this.#init.onLeft()
+  }
+
   [Symbol.asyncIterator](): this {
     return this
   }
@@ -101,16 +105,15 @@ export class Landing implements AsyncIterableIterator<Uint8Array> {
   }
 
   return(): Promise<IteratorResult<Uint8Array>> {
-    this.leave()
+    this.#leave()
     return Promise.resolve({ done: true, value: undefined })
   }
 
   /** The reader goes away; bytes that still come are nobody's. */
-  leave(): void {
-    if (this.#state === 'left') return
+  #leave(): void {
+    if (this.#state !== 'open') return
     this.#state = 'left'
     this.#landed = undefined
-    this.#turning = false
     this.#waiting?.resolve({ done: true, value: undefined })
     this.#waiting = undefined
     this.#init.onLeft()
@@ -125,13 +128,11 @@ export class Landing implements AsyncIterableIterator<Uint8Array> {
       this.#landed = undefined
       waiting.resolve({ done: false, value: landed })
     } else if (this.#state instanceof Error) {
-      const error = this.#state
       this.#waiting = undefined
-      this.leave()
-      waiting.reject(error)
+      waiting.reject(this.#state)
     } else if (this.#state === 'left' || this.#bytesLeft === 0) {
       this.#waiting = undefined
-      this.leave()
+      this.#leave()
       waiting.resolve({ done: true, value: undefined })
     }
   }

@@ -1,0 +1,94 @@
+/**
+ * Content that neighbours have and others cannot reach: whoever heard the offer from us gets the bytes through us.
+ * They flow through as they come, so it costs memory for a few chunks whatever the size, and a slot like any upload.
+ */
+import { catchError, concatMap, EMPTY, from, type Observable, of, Subscription, take } from 'rxjs'
+import type { Sources } from './download.js'
+import type { HashRequest, Offer, PeerUrl, ReadOutcome, Source } from './ports.js'
+
+/** Offers passed on that are remembered; a download begins within seconds of its offer. */
+const MAX_PASSED = 512
+
+export interface PassOn {
+  /** An offer of others goes to a neighbour. */
+  readonly note: (offer: Offer) => void
+  /** What is read comes from one of its holders. Nothing when we passed no such offer on. */
+  readonly open: (root: string) => Source | undefined
+  /** Emits nothing when none of the holders gives them. */
+  readonly hashes: (request: HashRequest) => Observable<Uint8Array>
+}
+
+export function createPassOn({ read, hashes }: Pick<Sources, 'read' | 'hashes'>): PassOn {
+  /** By root; the one heard of last comes last. */
+  const passed = new Map<string, Offer>()
+
+  return {
+    note(offer) {
+      if (offer.root === undefined) return
+      passed.delete(offer.root)
+      for (const oldest of passed.keys()) {
+        if (passed.size < MAX_PASSED) break
+        passed.delete(oldest)
+      }
+      passed.set(offer.root, offer)
+    },
+    open(root) {
+      const offer = passed.get(root)
+      if (offer === undefined) return undefined
+      const { name, size, holders } = offer
+      return {
+        size,
+        root,
+        etag: root,
+        read: (start = 0, end = size) => passing(holders, (holder) => read(holder, { name, root, start, end }), end - start),
+        close: () => Promise.resolve()
+      }
+    },
+    hashes(request) {
+      const holders = passed.get(request.root)?.holders ?? []
+      return from(holders).pipe(
+        concatMap((holder) => hashes(holder, request).pipe(catchError(() => EMPTY))),
+        concatMap((outcome) => (outcome.type === 'hashes' ? of(outcome.bytes) : EMPTY)),
+        take(1)
+      )
+    }
+  }
+}
+
+/** The bytes of the first holder that sends any. One that breaks off breaks us off: our reader asks again. */
+async function* passing(
+  holders: readonly PeerUrl[],
+  read: (holder: PeerUrl) => Observable<ReadOutcome>,
+  lengthBytes: number
+): AsyncGenerator<Uint8Array> {
+  let left = lengthBytes
+  for (const holder of holders) {
+    const reading = new Subscription()
+    try {
+      const bytes = await bodyOf(read(holder), reading)
+      if (bytes === undefined) continue
+      for await (const chunk of bytes) {
+        left -= chunk.length
+        yield chunk
+      }
+      break
+    } finally {
+      reading.unsubscribe()
+    }
+  }
+  if (left !== 0) throw new Error('none of its holders could be read')
+}
+
+/** The bytes of a read, which lasts as long as `reading`; nothing when there are none. */
+function bodyOf(read$: Observable<ReadOutcome>, reading: Subscription): Promise<AsyncIterable<Uint8Array> | undefined> {
+  return new Promise((resolve) => {
+    reading.add(
+      read$.subscribe({
+        next: (outcome) => {
+          if (outcome.type !== 'queued') resolve(outcome.type === 'body' ? outcome.bytes : undefined)
+        },
+        complete: () => resolve(undefined)
+      })
+    )
+  })
+}
