@@ -21,6 +21,7 @@ const client = new WebTorrent({
   dht: false,
   tracker: false,
   lsd: false,
+  utp: false,
   natUpnp: false,
   natPmp: false,
   ...(isSeeder ? { torrentPort: Number(port) } : {})

@@ -12,11 +12,11 @@ import {
   holderProcess,
   MIB,
   program,
-  progressOf,
   type Scope,
   sha,
   shaOf,
   sharedScope,
+  verifiedBytes,
   wireTo
 } from './field.js'
 import { guide, layersOf, rootOf } from './holders.js'
@@ -106,7 +106,7 @@ describe('a disk', () => {
     const ended = await program(scope, home, args).ended
     expect(ended, ended.err).toMatchObject({ code: 0 })
     expect(await shaOf(join(dir, NAME))).toBe(sha(content))
-    expect(wire.bytes() - before).toBeLessThanOrEqual(content.length - 0.95 * progressOf(full) + TALK_BYTES)
+    expect(wire.bytes() - before).toBeLessThanOrEqual(content.length - 0.95 * verifiedBytes(full) + TALK_BYTES)
     expect(await readdir(dir)).toEqual([NAME])
   })
 

@@ -128,9 +128,14 @@ function eventsOf({ out }: { readonly out: string }): Told[] {
     .map((line) => JSON.parse(line) as Told)
 }
 
-/** The bytes that a `get` said were here, by its last word on it. */
-export const progressOf = (text: { readonly out: string }) =>
-  eventsOf(text).reduce((last, { type, bytes }) => (type === 'transfer-progressed' ? (bytes ?? last) : last), 0)
+/** Reports of progress count pieces on their way, which are not verified yet; so much can be on its way from one holder. */
+const ON_THE_WAY_BYTES = 2 * MIB
+
+/** The bytes that a `get` had verified at the least, by its last word on its progress. */
+export function verifiedBytes(text: { readonly out: string }): number {
+  const reports = eventsOf(text).filter(({ type }) => type === 'transfer-progressed')
+  return Math.max(0, (reports.at(-1)?.bytes ?? 0) - ON_THE_WAY_BYTES)
+}
 
 /** Below what the system gives to whoever asks for any: among tests side by side, such a port would soon be another's. */
 const OWN_PORTS = { first: 10_000, count: 20_000 }

@@ -12,12 +12,12 @@ import {
   holderProcess,
   MIB,
   program,
-  progressOf,
   rootOnceHashed,
   type Scope,
   sha,
   shaOf,
   sharedScope,
+  verifiedBytes,
   wireTo
 } from './field.js'
 import { guide, layersOf, rootOf } from './holders.js'
@@ -27,7 +27,7 @@ const content = bytesOf(64 * MIB)
 const wanted = sha(content)
 /** For the many cases in which somebody else lives on. */
 const SHORT = 'short.bin'
-const short = content.subarray(0, 24 * MIB)
+const short = content.subarray(0, 16 * MIB)
 /** Time enough for some reports of progress. */
 const PACE = { bytesPerSecond: 64e6 }
 /** What is sent beside the bytes of the file: heads and hashes. */
@@ -79,7 +79,7 @@ describe.concurrent('a receiver that is killed', () => {
     const killed = await first.ended
     expect(killed.signal).toBe('SIGKILL')
     expect(await readdir(target)).not.toContain(NAME)
-    const verified = progressOf(killed)
+    const verified = verifiedBytes(killed)
     const before = wire.bytes()
 
     const second = await program(scope, home, args).ended

@@ -46,6 +46,21 @@ async function receiver(scope: Scope, url: string) {
 
 const CASES = LIES.map((lie) => [lie.title, lie] as const)
 
+describe.concurrent('alone, one that', () => {
+  test.for(CASES)('%s ends in a word, or in the true file', PATIENCE, async ([, lie], scope) => {
+    const liar = await madeHolder(scope, { name: NAME, content, layers, lie })
+    const { peer, dir, rejected } = await receiver(scope, liar.url)
+    const ended = await lastValueFrom(peer.fetch(NAME)).then(
+      () => 'fetched',
+      (error: unknown) => (error as { code?: string }).code
+    )
+    const there = (await readdir(dir)).includes(NAME) ? await shaOf(join(dir, NAME)) : undefined
+    expect(there).toBe(ended === 'fetched' ? sha(content) : undefined)
+    expect(['fetched', ...CLEAN_FAILURES]).toContain(ended)
+    if (lie.isCaught) expect(rejected()).toContain(liar.url)
+  })
+})
+
 describe.concurrent('among two honest holders, one that', () => {
   test.for(CASES)('%s does no harm', PATIENCE, async ([, lie], scope) => {
     const honest = await Promise.all(honestPorts.map((port) => wireTo(scope, () => port, PACE)))
@@ -60,20 +75,5 @@ describe.concurrent('among two honest holders, one that', () => {
     const fromHonest = honest.reduce((sum, wire) => sum + wire.bytes(), 0)
     expect(fromHonest).toBeLessThanOrEqual(content.length * 1.05)
     expect(liar.asked.filter((path) => path.includes('elsewhere'))).toEqual([])
-  })
-})
-
-describe.concurrent('alone, one that', () => {
-  test.for(CASES)('%s ends in a word, or in the true file', PATIENCE, async ([, lie], scope) => {
-    const liar = await madeHolder(scope, { name: NAME, content, layers, lie })
-    const { peer, dir, rejected } = await receiver(scope, liar.url)
-    const ended = await lastValueFrom(peer.fetch(NAME)).then(
-      () => 'fetched',
-      (error: unknown) => (error as { code?: string }).code
-    )
-    const there = (await readdir(dir)).includes(NAME) ? await shaOf(join(dir, NAME)) : undefined
-    expect(there).toBe(ended === 'fetched' ? sha(content) : undefined)
-    expect(['fetched', ...CLEAN_FAILURES]).toContain(ended)
-    if (lie.isCaught) expect(rejected()).toContain(liar.url)
   })
 })

@@ -78,6 +78,24 @@ function otherContent(content: Buffer): Buffer {
 }
 
 export const LIES: readonly Lie[] = [
+  // Who has to be waited for comes first, so that the others are through meanwhile.
+  {
+    title: 'stalls after some bytes',
+    answer(asked) {
+      writeHead(asked)
+      asked.response.write(asked.content.subarray(asked.start, Math.min(asked.start + 100_000, asked.end - 1)))
+    }
+  },
+  { title: 'stalls before its answer', answer: () => undefined },
+  {
+    title: 'sends one byte a second',
+    answer(asked) {
+      writeHead(asked)
+      let at = asked.start
+      const timer = setInterval(() => asked.response.write(asked.content.subarray(at, ++at)), 1_000)
+      asked.response.once('close', () => clearInterval(timer))
+    }
+  },
   {
     title: 'flips one bit of one block in each piece',
     isCaught: true,
@@ -141,23 +159,6 @@ export const LIES: readonly Lie[] = [
   },
   { title: 'has hashes of a wrong length', hashes: (truth) => truth.subarray(1) },
   { title: 'has random hashes', hashes: (truth) => randomBytes(truth.length) },
-  {
-    title: 'stalls after some bytes',
-    answer(asked) {
-      writeHead(asked)
-      asked.response.write(asked.content.subarray(asked.start, Math.min(asked.start + 100_000, asked.end - 1)))
-    }
-  },
-  { title: 'stalls before its answer', answer: () => undefined },
-  {
-    title: 'sends one byte a second',
-    answer(asked) {
-      writeHead(asked)
-      let at = asked.start
-      const timer = setInterval(() => asked.response.write(asked.content.subarray(at, ++at)), 1_000)
-      asked.response.once('close', () => clearInterval(timer))
-    }
-  },
   { title: 'says 404', isGeneral: true, answer: ({ response }) => void response.writeHead(404).end() },
   { title: 'says 500', isGeneral: true, answer: ({ response }) => void response.writeHead(500).end() },
   {

@@ -29,9 +29,6 @@ async function getter(scope: Scope, peers: string[], files = {}) {
   return { peer, dir, url: await peer.ready() }
 }
 
-/** However the choice is spelt. */
-const OVERWRITE = { overwrite: true, ifExists: 'overwrite' } as { ifExists: "overwrite" } as const
-
 test('who has the same content under another name helps', PATIENCE, async (scope) => {
   const content = bytesOf(32 * MIB)
   const pace = { bytesPerSecond: 30e6 }
@@ -66,7 +63,9 @@ test('200 fetches of one name at once never show a reader a torn file', PATIENCE
   )
   const whole = new Set(contents.map(sha))
   let fetching = true
-  const fetches = Array.from({ length: 200 }, () => lastValueFrom(getters.peer.fetch('film.bin', OVERWRITE)))
+  const fetches = Array.from({ length: 200 }, () =>
+    lastValueFrom(getters.peer.fetch('film.bin', { ifExists: 'overwrite' }))
+  )
   const done = Promise.all(fetches).finally(() => (fetching = false))
   // Named, because the compiler sees no other hand on it.
   const isFetching = () => fetching
