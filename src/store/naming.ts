@@ -20,6 +20,10 @@ interface Naming {
   readonly sync: boolean
 }
 
+interface Checking extends Pick<Naming, 'root' | 'name' | 'ifExists'> {
+  readonly foldersToo: boolean
+}
+
 /** Puts the file in its place and tells the name it got. Errors with EXISTS, FOLDER or what the disk says. */
 export function giveName(places: Places, { root, name, from, ifExists, sync }: Naming): Promise<string> {
   const parts = name.split('/')
@@ -34,10 +38,10 @@ export function giveName(places: Places, { root, name, from, ifExists, sync }: N
   })
 }
 
-/** Says early what `giveName` would find out late. Makes nothing. */
-export async function checkName({ root, name, ifExists }: Pick<Naming, 'root' | 'name' | 'ifExists'>): Promise<void> {
+/** Says early what `giveName` would find out late; of the folders on the way only where that would be a pity. Makes nothing. */
+export async function checkName({ root, name, ifExists, foldersToo }: Checking): Promise<void> {
   const path = locate(root, name)
-  for (let folder = dirname(path); folder.length > root.length; folder = dirname(folder)) {
+  for (let folder = dirname(path); foldersToo && folder.length > root.length; folder = dirname(folder)) {
     const found = await lookAt(folder)
     if (found !== undefined && !found.isDirectory()) {
       throw new P2pError('FOLDER', `Cannot put files into ${folder}: it is a link, or not a folder`)

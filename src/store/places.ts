@@ -7,9 +7,13 @@ import { openPlace, type Place } from './paths.js'
 /** Folders nobody uses at the moment that stay open: a tree is filled folder by folder. */
 const MAX_IDLE = 8
 
+/** How long a folder that was seen to be where it belongs is not looked at again. */
+const TRUSTED_MS = 250
+
 interface Held {
   readonly opening: Promise<Place>
   users: number
+  seenMs: number
 }
 
 export interface Places {
@@ -29,12 +33,12 @@ export function createPlaces(): Places {
       known.users += 1
       held.delete(key)
       held.set(key, known)
-      if (await known.opening.then((place) => place.isThere()).catch(() => false)) return known
+      if (await isThere(known)) return known
       // Moved, removed or replaced: whoever still uses it keeps it, and closes it in the end.
       if (held.get(key) === known) held.delete(key)
       await leave(key, known)
     }
-    const opened: Held = { opening: openPlace(root, parts), users: 1 }
+    const opened: Held = { opening: openPlace(root, parts), users: 1, seenMs: performance.now() }
     held.set(key, opened)
     try {
       await opened.opening
@@ -43,6 +47,13 @@ export function createPlaces(): Places {
       throw error
     }
     return opened
+  }
+
+  async function isThere(one: Held): Promise<boolean> {
+    if (performance.now() - one.seenMs < TRUSTED_MS) return true
+    const there = await one.opening.then((place) => place.isThere()).catch(() => false)
+    if (there) one.seenMs = performance.now()
+    return there
   }
 
   async function leave(key: string, used: Held): Promise<void> {
