@@ -1,7 +1,7 @@
 /** What the flags point at: peers, a folder, a secret. Every refusal is one P2pError. */
 import { createReadStream } from 'node:fs'
 import { mkdir, stat } from 'node:fs/promises'
-import { P2pError, parsePeerUrl } from '../index.js'
+import { P2pError, parsePeerUrl } from '../next.js'
 import { say } from './output.js'
 import { parsePeersFile } from './peers-file.js'
 
@@ -22,16 +22,6 @@ export async function peersOf({ peer = [], peers }: PeerFlags): Promise<{ typed:
   const listed =
     peers === undefined ? [] : parsePeersFile((await readSmall(peers, MAX_PEERS_FILE_BYTES, true)).text, peers)
   return { typed, listed }
-}
-
-/** All of {@link peersOf}, each once, where nothing can be done without at least one. */
-export async function somePeersOf(flags: PeerFlags): Promise<string[]> {
-  const { typed, listed } = await peersOf(flags)
-  const urls = [...new Set([...typed, ...listed])]
-  if (urls.length > 0) return urls
-  throw new P2pError('USAGE', 'There is nobody to ask', {
-    advice: 'Name a peer with --peer http://HOST:PORT, or a file of them with --peers FILE.'
-  })
 }
 
 /** The secret in a file, without the line end an editor leaves; warns when others can read it too. */

@@ -1,6 +1,6 @@
 /** What the command line says, and where: stdout carries data, stderr carries talk. */
 import { styleText } from 'node:util'
-import { type KnownPeer, P2pError, type SharedFile } from '../index.js'
+import { type KnownPeer, P2pError, type SharedFile } from '../next.js'
 
 type Style = 'red' | 'yellow'
 

@@ -1,5 +1,5 @@
 /** The `--peers` file: one URL a line, blank lines and `#` comments allowed. */
-import { P2pError, parsePeerUrl } from '../index.js'
+import { P2pError, parsePeerUrl } from '../next.js'
 
 /**
  * The URLs in the text of a peers file, in order, each once.

@@ -1,6 +1,6 @@
 /** When to stop: the signals of a terminal or a service manager, or nobody reading any more. */
 import { type Observable, ReplaySubject } from 'rxjs'
-import { P2pError } from '../index.js'
+import { P2pError } from '../next.js'
 import { reportError } from './output.js'
 
 /** What every shell means by it. */
