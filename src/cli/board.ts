@@ -15,7 +15,7 @@ const DEFAULT_LINES = 24
 export interface Board {
   readonly show: (key: string, row: Row) => void
   readonly remove: (key: string) => void
-  /** One line of talk above the bars, which stays. */
+  /** One line of talk above the bars, which stays; after a pause, if there is one. */
   readonly say: typeof say
   /** Takes the bars away while something else has the terminal. */
   readonly pause: () => void
@@ -40,6 +40,8 @@ export async function createBoard(wanted: boolean): Promise<Board> {
   const rows = new Map<string, Row>()
   let drawn: { readonly multi: MultiBar; readonly bars: SingleBar[]; lines: readonly string[] } | undefined
   let drawnAtMs = 0
+  /** What was to be said while somebody else had the terminal. */
+  let kept: Parameters<typeof say>[] = []
   let paused = false
   let stopped = false
 
@@ -88,6 +90,10 @@ export async function createBoard(wanted: boolean): Promise<Board> {
       if (rows.delete(key)) draw()
     },
     say(text, style) {
+      if (paused) {
+        kept.push([text, style])
+        return
+      }
       clear()
       say(text, style)
       draw()
@@ -98,10 +104,14 @@ export async function createBoard(wanted: boolean): Promise<Board> {
     },
     resume() {
       paused = false
+      for (const one of kept) say(...one)
+      kept = []
       draw()
     },
     stop() {
       clear()
+      for (const one of kept) say(...one)
+      kept = []
       stopped = true
     }
   }

@@ -14,9 +14,10 @@ import {
   takeLast,
   takeUntil,
   tap,
-  throwError
+  throwError,
+  throwIfEmpty
 } from 'rxjs'
-import { type FetchOptions, type FolderProgress, P2pError, type Peer, type Progress } from '../next.js'
+import { type FetchOptions, type FolderProgress, P2pError, type Peer } from '../next.js'
 import type { AskExists, IfExists } from './ask-exists.js'
 import type { Board } from './board.js'
 import { fileRowOf, folderRowOf } from './rows.js'
@@ -39,8 +40,8 @@ export interface FetchingInit {
   readonly verbose?: number
   /** Whether what is not found as a file may be a pattern. */
   readonly patterns: boolean
-  /** Told of every file on its way. */
-  readonly onProgress?: (progress: Progress) => void
+  /** Told, perhaps again and again, of a name of which something has come. */
+  readonly onBegun?: (name: string) => void
 }
 
 /** What became of a name. */
@@ -56,7 +57,7 @@ export function isPattern(name: string): boolean {
 
 /** Emits an outcome for each name, as it comes; ends early without one for the rest when it is time to stop. */
 export function fetchNames(names: readonly string[], init: FetchingInit): Observable<Outcome> {
-  const { engine, board, askExists, ifExists, into, wait = false, verbose = 0, onProgress } = init
+  const { engine, board, askExists, ifExists, into, wait = false, verbose = 0, onBegun } = init
   const aborted$ = new Subject<void>()
   const optionsFor = (chosen: IfExists, waiting = wait): FetchOptions => ({
     ifExists: chosen === 'skip' ? 'refuse' : chosen,
@@ -68,7 +69,7 @@ export function fetchNames(names: readonly string[], init: FetchingInit): Observ
     engine.fetch(name, optionsFor(chosen, waiting)).pipe(
       tap((progress) => {
         board.show(name, fileRowOf(progress, verbose))
-        onProgress?.(progress)
+        if (progress.bytes > 0) onBegun?.(name)
       }),
       takeLast(1),
       map(({ total, path = '' }): Outcome => ({ type: 'here', name, size: total, path })),
@@ -100,9 +101,10 @@ export function fetchNames(names: readonly string[], init: FetchingInit): Observ
     engine.fetchAll(pattern, optionsFor(ifExists)).pipe(
       tap((progress) => {
         board.show(pattern, folderRowOf(pattern, progress, verbose))
-        if (progress.latest !== undefined) onProgress?.(progress.latest)
+        if (progress.bytes > 0 || progress.done > 0) onBegun?.(pattern)
       }),
       takeLast(1),
+      throwIfEmpty(() => nothingMatches(pattern)),
       switchMap((progress) => afterFolder(pattern, progress))
     )
 

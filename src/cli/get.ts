@@ -61,13 +61,11 @@ export async function get(names: readonly string[], flags: GetFlags): Promise<nu
       wait,
       verbose,
       patterns: !toStdout,
-      onProgress: ({ name, bytes, path }) => {
-        if (path === undefined && bytes > 0) unfinished.add(name)
-        else unfinished.delete(name)
-      }
+      onBegun: (name) => unfinished.add(name)
     })
     const told$ = outcome$.pipe(
       tap((outcome) => {
+        unfinished.delete(outcome.name)
         if (!(toStdout && outcome.type === 'here')) tellOutcome(outcome, board.say, into)
       })
     )

@@ -6,6 +6,9 @@ import { controlled, progressOf } from '../control/fake-peer.js'
 import { launch, run, testFolder } from './program.js'
 import { onTerminal, python } from './pty.js'
 
+/** Far more than anything here takes, also on a machine with much else to do. */
+const PATIENT = { timeout: 10_000 }
+
 const FOLDER = { files: 3, done: 1, skipped: 0, failed: [], bytes: 1, total: 3, bytesPerSecond: 1, listing: false }
 
 describe('get through a running peer', () => {
@@ -14,7 +17,7 @@ describe('get through a running peer', () => {
     const { stateDir, progress$, log } = await controlled()
     const running = launch(folder, ['get', 'a.txt', '--state-dir', stateDir, '--wait', '--rename', '-o', 'here'])
     const options = { ifExists: 'rename', into: join(folder, 'here'), wait: true }
-    await expect.poll(() => log).toEqual([['fetch', 'a.txt', options]])
+    await expect.poll(() => log, PATIENT).toEqual([['fetch', 'a.txt', options]])
     progress$.next(progressOf('a.txt', 100, { path: join(folder, 'here/a (1).txt') }))
     progress$.complete()
     const ended = await running.ended
@@ -26,10 +29,10 @@ describe('get through a running peer', () => {
     const folder = await testFolder()
     const { stateDir, progress$, folder$, log } = await controlled()
     const running = launch(folder, ['get', 'x/*', '--state-dir', stateDir, '--wait', '--overwrite'])
-    await expect.poll(() => log).toEqual([['fetch', 'x/*', { ifExists: 'overwrite', into: folder }]])
+    await expect.poll(() => log, PATIENT).toEqual([['fetch', 'x/*', { ifExists: 'overwrite', into: folder }]])
     progress$.error(new P2pError('NOT_FOUND', "Couldn't find the file x/*"))
     const options = { ifExists: 'overwrite', into: folder, wait: true }
-    await expect.poll(() => log).toContainEqual(['fetch-all', 'x/*', options])
+    await expect.poll(() => log, PATIENT).toContainEqual(['fetch-all', 'x/*', options])
     folder$.next({ ...FOLDER, done: 3, bytes: 3 })
     folder$.complete()
     expect(await running.ended).toMatchObject({ code: 0, err: `Fetched 3 files (3 B) of x/* to ${folder}\n` })
@@ -39,7 +42,7 @@ describe('get through a running peer', () => {
     const folder = await testFolder()
     const { stateDir, progress$, log } = await controlled()
     const running = launch(folder, ['get', 'a.txt', '--state-dir', stateDir, '--json'])
-    await expect.poll(() => log).toHaveLength(1)
+    await expect.poll(() => log, PATIENT).toHaveLength(1)
     progress$.next(progressOf('a.txt', 10))
     await running.seen('out', /transfer-progressed/)
     running.child.kill('SIGINT')
@@ -48,7 +51,34 @@ describe('get through a running peer', () => {
       signal: null,
       err: 'Stopped; what has come so far is kept. Run the same command again to go on.\n'
     })
-    await expect.poll(() => log).toContainEqual(['fetch over', 'a.txt'])
+    await expect.poll(() => log, PATIENT).toContainEqual(['fetch over', 'a.txt'])
+  })
+
+  test('stops in the middle of a folder, and says how to go on', async () => {
+    const folder = await testFolder()
+    const { stateDir, progress$, folder$, log } = await controlled()
+    const running = launch(folder, ['get', 'x/*', '--state-dir', stateDir, '--json'])
+    await expect.poll(() => log, PATIENT).toHaveLength(1)
+    progress$.error(new P2pError('NOT_FOUND', 'No'))
+    await expect.poll(() => log, PATIENT).toHaveLength(3)
+    folder$.next({ ...FOLDER, latest: progressOf('x/a', 100, { path: '/x/a' }) })
+    await running.seen('out', /"type":"transfer-completed","name":"x\/a"/)
+    running.child.kill('SIGINT')
+    const ended = await running.ended
+    expect(ended.code).toBe(130)
+    expect(ended.err).toMatch(/^Stopped; .* Run the same command again to go on\.\n$/)
+    await expect.poll(() => log, PATIENT).toContainEqual(['fetch-all over', 'x/*'])
+  })
+
+  test('takes a pattern without any answer for one that matches nothing', async () => {
+    const folder = await testFolder()
+    const { stateDir, progress$, folder$, log } = await controlled()
+    const running = launch(folder, ['get', 'x/*', '--state-dir', stateDir])
+    await expect.poll(() => log, PATIENT).toHaveLength(1)
+    progress$.error(new P2pError('NOT_FOUND', 'No'))
+    await expect.poll(() => log, PATIENT).toHaveLength(3)
+    folder$.complete()
+    expect((await running.ended).code).toBe(3)
   })
 
   test.each([
@@ -59,9 +89,9 @@ describe('get through a running peer', () => {
     const folder = await testFolder()
     const { stateDir, progress$, folder$, log } = await controlled()
     const running = launch(folder, ['get', 'x/*', '--state-dir', stateDir])
-    await expect.poll(() => log).toHaveLength(1)
+    await expect.poll(() => log, PATIENT).toHaveLength(1)
     progress$.error(new P2pError('NOT_FOUND', 'No'))
-    await expect.poll(() => log).toHaveLength(3)
+    await expect.poll(() => log, PATIENT).toHaveLength(3)
     folder$.next({ ...FOLDER, ...more, failed: [{ name: 'x/b\x1b[2J', code: 'DISK', message: 'Disk full' }] })
     folder$.complete()
     const ended = await running.ended
@@ -73,7 +103,7 @@ describe('get through a running peer', () => {
     const folder = await testFolder()
     const { stateDir, progress$, log } = await controlled()
     const ending = run(folder, ['get', 'a.txt', '--state-dir', stateDir])
-    await expect.poll(() => log).toHaveLength(1)
+    await expect.poll(() => log, PATIENT).toHaveLength(1)
     progress$.error(Object.assign(new Error('The moon is full'), { code: 'MOON', advice: 'Wait.' }))
     expect(await ending).toMatchObject({ code: 1, err: 'p2p-rx: The moon is full. Wait.\n' })
   })
@@ -84,7 +114,7 @@ describe.skipIf(python === undefined)('on a terminal the bars show', () => {
     const folder = await testFolder()
     const { stateDir, progress$, log } = await controlled()
     const running = onTerminal(folder, ['get', 'a.txt', '--state-dir', stateDir, '-v'])
-    await expect.poll(() => log).toHaveLength(1)
+    await expect.poll(() => log, PATIENT).toHaveLength(1)
     progress$.next(progressOf('a.txt', 0, { state: 'queued', position: 4 }))
     await running.seen('out', /a\.txt .*number 4 in the queue/)
     progress$.next(progressOf('a.txt', 10, { state: 'waiting', code: 'DISK' }))
@@ -101,13 +131,29 @@ describe.skipIf(python === undefined)('on a terminal the bars show', () => {
     expect(ended.code).toBe(0)
   })
 
+  test('one question at a time, and none after an answer for all', async () => {
+    const folder = await testFolder()
+    const { stateDir, progress$, folder$, log } = await controlled()
+    const running = onTerminal(folder, ['get', 'x/*', 'a.txt', '--state-dir', stateDir])
+    await expect.poll(() => log, PATIENT).toHaveLength(2)
+    progress$.error(new P2pError('EXISTS', 'You have it already'))
+    await running.seen('out', /x\/\* is here already: .*for all\. /)
+    running.child.stdin.write('S\r')
+    const ended = await running.ended
+    expect(ended.out.match(/\(o\)verwrite/g)).toHaveLength(1)
+    expect(ended.out).toMatch(/Skipped x\/\*: it is here already\.\r\n/)
+    expect(ended.out).toMatch(/Skipped a\.txt: it is here already\.\r\n/)
+    expect(folder$.observed).toBe(false)
+    expect(ended.code).toBe(0)
+  })
+
   test('a folder as one, and the question about its files once', async () => {
     const folder = await testFolder()
     const { stateDir, progress$, folder$, log } = await controlled()
     const running = onTerminal(folder, ['get', 'x/*', '--state-dir', stateDir])
-    await expect.poll(() => log).toHaveLength(1)
+    await expect.poll(() => log, PATIENT).toHaveLength(1)
     progress$.error(new P2pError('NOT_FOUND', 'No'))
-    await expect.poll(() => log).toHaveLength(3)
+    await expect.poll(() => log, PATIENT).toHaveLength(3)
     folder$.next({ ...FOLDER, files: 12, listing: true })
     await running.seen('out', /x\/\* .*1 of 12\+ files/)
     const failed = ['x/b', 'x/c'].map((name) => ({ name, code: 'EXISTS', message: `You have ${name} already` }))

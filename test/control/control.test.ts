@@ -11,6 +11,9 @@ import { isAnswered, MAX_SOCKET_PATH_BYTES, SOCKET_NAME } from '../../src/contro
 import { P2pError } from '../../src/next.js'
 import { call, controlled, FILES, fakePeer, progressOf, testFolder } from './fake-peer.js'
 
+/** Far more than anything here takes, also on a machine with much else to do. */
+const PATIENT = { timeout: 10_000 }
+
 const all = <T>(answer$: Observable<T>) => lastValueFrom(answer$.pipe(toArray()))
 
 describe('orders over the control socket', () => {
@@ -47,7 +50,7 @@ describe('orders over the control socket', () => {
     const { socketPath, progress$, log } = await controlled()
     const options = { ifExists: 'rename', into: '/tmp/x', wait: true } as const
     const heard = all(createControlClient(socketPath).fetch('a.txt', options))
-    await expect.poll(() => log).toEqual([['fetch', 'a.txt', options]])
+    await expect.poll(() => log, PATIENT).toEqual([['fetch', 'a.txt', options]])
     progress$.next(progressOf('a.txt', 10))
     progress$.next(progressOf('a.txt', 100, { path: '/tmp/x/a.txt', root: 'ab' }))
     progress$.complete()
@@ -60,7 +63,7 @@ describe('orders over the control socket', () => {
   test('an error comes as a value with its code and advice', async () => {
     const { socketPath, progress$, log } = await controlled()
     const heard = all(createControlClient(socketPath).fetch('a.txt'))
-    await expect.poll(() => log).toHaveLength(1)
+    await expect.poll(() => log, PATIENT).toHaveLength(1)
     progress$.error(new P2pError('NOT_FOUND', "Couldn't find the file a.txt", { advice: 'Look again.' }))
     expect(await heard).toEqual([
       { type: 'error', code: 'NOT_FOUND', message: "Couldn't find the file a.txt", advice: 'Look again.' }
@@ -70,7 +73,7 @@ describe('orders over the control socket', () => {
   test('what nobody expected is told as a bug, without a stack', async () => {
     const { socketPath, progress$, log } = await controlled()
     const heard = all(createControlClient(socketPath).fetch('a.txt'))
-    await expect.poll(() => log).toHaveLength(1)
+    await expect.poll(() => log, PATIENT).toHaveLength(1)
     progress$.error(new TypeError('x is not a function'))
     expect(await heard).toMatchObject([{ type: 'error', code: 'OTHER', message: 'x is not a function' }])
   })
@@ -78,9 +81,9 @@ describe('orders over the control socket', () => {
   test('leaving stops the fetch', async () => {
     const { socketPath, log } = await controlled()
     const subscription = createControlClient(socketPath).fetch('a.txt').subscribe()
-    await expect.poll(() => log).toEqual([['fetch', 'a.txt', {}]])
+    await expect.poll(() => log, PATIENT).toEqual([['fetch', 'a.txt', {}]])
     subscription.unsubscribe()
-    await expect.poll(() => log).toContainEqual(['fetch over', 'a.txt'])
+    await expect.poll(() => log, PATIENT).toContainEqual(['fetch over', 'a.txt'])
   })
 
   test('leaving before the connection stands orders nothing', async () => {
@@ -96,7 +99,7 @@ describe('orders over the control socket', () => {
     const client = createControlClient(socketPath)
     const heard = all(client.fetchAll('photos/**', { into: '/tmp' }))
     const file = all(client.fetch('a.txt'))
-    await expect.poll(() => log).toHaveLength(2)
+    await expect.poll(() => log, PATIENT).toHaveLength(2)
     const failed = [{ name: 'photos/b', code: 'DISK', message: 'Full' }]
     const progress = { files: 2, done: 1, skipped: 0, failed, bytes: 1, total: 2, bytesPerSecond: 3, listing: false }
     folder$.next(progress)
@@ -132,7 +135,7 @@ describe('orders over the control socket', () => {
     const done = new Promise<void>((resolve) =>
       answer$.subscribe({ next: (value) => heard.push(value), complete: resolve })
     )
-    await expect.poll(() => log).toHaveLength(1)
+    await expect.poll(() => log, PATIENT).toHaveLength(1)
     // All within one turn: nothing can be read meanwhile.
     for (let n = 0; n < 20_000; n++) progress$.next(progressOf('a.txt', n))
     progress$.next(progressOf('a.txt', 100, { path: '/x' }))
@@ -148,14 +151,14 @@ describe('orders over the control socket', () => {
     createControlClient(socketPath)
       .events()
       .subscribe((value) => heard.push(value))
-    await expect.poll(() => event$.observed).toBe(true)
+    await expect.poll(() => event$.observed, PATIENT).toBe(true)
     const event = { type: 'file-added', name: 'x', at: '', v: 1 } as const
     for (let n = 0; n < 20_000; n++) event$.next(event)
-    await expect.poll(() => heard.find((one) => 'count' in one)).toMatchObject({ type: 'events-dropped' })
+    await expect.poll(() => heard.find((one) => 'count' in one), PATIENT).toMatchObject({ type: 'events-dropped' })
     const [{ count = 0 }] = heard.filter((one): one is { count: number } => 'count' in one) as [{ count?: number }]
     expect(heard.length - 1 + count).toBe(20_000)
     event$.next(event)
-    await expect.poll(() => heard.at(-1)).toEqual(event)
+    await expect.poll(() => heard.at(-1), PATIENT).toEqual(event)
   })
 })
 
@@ -294,7 +297,7 @@ describe('the end of a peer', () => {
     const client = createControlClient(socketPath)
     const fetching = all(client.fetch('a.txt'))
     const listening = all(client.events())
-    await expect.poll(() => log).toHaveLength(1)
+    await expect.poll(() => log, PATIENT).toHaveLength(1)
     await all(client.status())
     await control.close()
     expect((await fetching).at(-1)).toMatchObject({ type: 'error', code: 'CLOSED' })
@@ -310,7 +313,7 @@ describe('the end of a peer', () => {
     socket.on('error', () => undefined)
     socket.pause()
     onTestFinished(() => void socket.destroy())
-    await expect.poll(() => event$.observed).toBe(true)
+    await expect.poll(() => event$.observed, PATIENT).toBe(true)
     for (let n = 0; n < 10_000; n++) event$.next({ type: 'file-added', name: 'x'.repeat(500), at: '', v: 1 })
     await control.close()
     expect(event$.observed).toBe(false)
