@@ -31,6 +31,7 @@ import { createOrders, missed, type Orders } from './orders.js'
 import { createCache } from './store/cache.js'
 import { createDownloads } from './store/downloads.js'
 import { prepareFolder } from './store/folder.js'
+import { hasContent } from './store/hash-file.js'
 import { createLibrary, type FolderLibrary } from './store/library.js'
 import { NOTHING_SHARED } from './store/nothing-shared.js'
 import { openState, type State } from './store/state.js'
@@ -237,6 +238,8 @@ export function createPeer(given: PeerOptions): Peer {
     transfer,
     transport,
     ask: askOurselves,
+    isHere: async ({ name, size, root }, into = dir) =>
+      root !== undefined && hasContent(join(into, name), { size, root }),
     ownUrl: () => ownUrl,
     scheduler,
     whenStarted

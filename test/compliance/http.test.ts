@@ -8,6 +8,9 @@ import { type TransportSetup, transportCompliance } from './transport.js'
 const noCache: Cache = {
   keep: () => Promise.reject(new Error('nothing foreign is asked here')),
   find: () => undefined,
+  findRoot: () => undefined,
+  openRoot: (root) => Promise.reject(new P2pError('NOT_FOUND', root)),
+  hashes: ({ root }) => Promise.reject(new P2pError('NOT_FOUND', root)),
   open: () => Promise.reject(new Error('nothing foreign is asked here'))
 }
 
