@@ -14,7 +14,7 @@ export interface FolderProgress {
   readonly skipped: number
   /** Files that could not be had; the list grows at its end. */
   readonly failed: readonly FailedFile[]
-  /** Bytes here so far, and of all files. */
+  /** Bytes that have come so far, and of all files that were not here before. */
   readonly bytes: number
   readonly total: number
   /** Mean since the start. */
@@ -102,10 +102,7 @@ function counted(count: Count, { offer, result }: Told): Count {
   const partly = new Map(count.partly)
   partly.delete(name)
   const base = { ...count, partly, bytes: count.wholeBytes + sum(partly) }
-  if (result.type === 'here') {
-    const wholeBytes = count.wholeBytes + size
-    return { ...base, skipped: count.skipped + 1, wholeBytes, bytes: base.bytes + size }
-  }
+  if (result.type === 'here') return { ...base, skipped: count.skipped + 1, total: count.total - size }
   if (result.type === 'failed') {
     // One list for all: a copy for each of thousands would take as long as the files.
     count.failed.push({ name, code: result.code, message: result.detail })

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { firstValueFrom, identity, type Observable, ReplaySubject } from 'rxjs'
+import { P2pError } from '../../src/errors.js'
 import type { Cache, Inbound, Transport } from '../../src/streams/ports.js'
 import { createHttpTransport } from '../../src/transport/http/transport.js'
 import { inboundWith } from './inbound.js'
