@@ -52,13 +52,5 @@ function tagOf(agent, port, name) {
 /** Runs `get` to its end, start-up included. */
 export function get(name, holders, dir) {
   const peers = holders.flatMap(({ url }) => ['--peer', url])
-  return run('node', MAIN, 'get', name, ...peers, '-o', dir, '--no-progress', ...stateOf('get'))
-}
-
-let state
-/** One for all runs, as one user has; the index of what is there is not what is measured. */
-function stateOf(command) {
-  if (!knows(command, '--state-dir')) return []
-  state ??= scratch()
-  return ['--state-dir', state]
+  return run('node', MAIN, 'get', name, ...peers, '-o', dir, '--no-progress')
 }
