@@ -5,8 +5,8 @@ import { expectedPieces } from './expected.js'
 import { checkContent, diskError } from './gather.js'
 import { BLOCK_BYTES, EMPTY_ROOT, PIECE_BYTES, PIECE_LAYER, pieceHash, subtreeRoot, treeHeight } from './merkle.js'
 import { giveName } from './naming.js'
-import { locate } from './paths.js'
 import type { Partial } from './partial.js'
+import { locate } from './paths.js'
 import type { Slot } from './piece-memory.js'
 import type { Pieces } from './pieces.js'
 
@@ -40,6 +40,9 @@ export function createDownload(init: DownloadInit): Download {
   let unsyncedBytes = 0
   let syncing: Promise<void> = Promise.resolve()
   let ended: Promise<void> | undefined
+  /** What uses the descriptor at the moment: closed under it, its number may soon be that of another file. */
+  const using = new Set<Promise<unknown>>()
+  let finishing: Promise<unknown> = Promise.resolve()
 
   const lengthOf = (piece: number) => Math.min(PIECE_BYTES, sizeBytes - piece * PIECE_BYTES)
   const handle = partial.handle
@@ -50,6 +53,15 @@ export function createDownload(init: DownloadInit): Download {
       return await work()
     } catch (error) {
       throw diskError(name, error)
+    }
+  }
+
+  async function use<T>(work: Promise<T>): Promise<T> {
+    using.add(work)
+    try {
+      return await work
+    } finally {
+      using.delete(work)
     }
   }
 
@@ -82,10 +94,10 @@ export function createDownload(init: DownloadInit): Download {
     syncing.catch(() => undefined)
   }
 
-  function end(forget: boolean): Promise<void> {
+  function end(forget: () => boolean): Promise<void> {
     ended ??= (async () => {
-      await syncing.catch(() => undefined)
-      await partial.close(forget)
+      await Promise.allSettled([...using, syncing])
+      await partial.close(forget())
       init.ended()
     })()
     return ended
@@ -110,7 +122,7 @@ export function createDownload(init: DownloadInit): Download {
         const slot = memory as Slot
         let right = true
         try {
-          const result = await write(piece, slot)
+          const result = await use(write(piece, slot))
           right = result.right
           if (!right) return { type: 'wrong' }
           remember(piece, result.hash)
@@ -137,7 +149,7 @@ export function createDownload(init: DownloadInit): Download {
         try {
           const work = { type: 'check', fd: handle.fd, slot, lengthBytes: lengthOf(piece) } as const
           const found = await onDisk(() =>
-            pieces.run({ ...work, position: piece * PIECE_BYTES, sizeBytes, expected: promised })
+            use(pieces.run({ ...work, position: piece * PIECE_BYTES, sizeBytes, expected: promised }))
           )
           if (!found.right) continue
           remember(piece, found.hash)
@@ -153,8 +165,8 @@ export function createDownload(init: DownloadInit): Download {
         await syncing
         await handle.truncate(0)
       }),
-    finish: (promised = contentRoot) =>
-      onDisk(async () => {
+    finish(promised = contentRoot) {
+      const finished = onDisk(async () => {
         const missing = have.indexOf(0)
         const got = rootOfAll()
         if (missing >= 0) throw new P2pError('INTEGRITY', `${name} is not whole: piece ${missing} is missing`)
@@ -164,11 +176,18 @@ export function createDownload(init: DownloadInit): Download {
         await handle.truncate(sizeBytes)
         await handle.datasync()
         const given = await giveName({ root, name, from: partial.path(), ifExists })
-        await end(true)
+        await end(() => true)
         await placed(given, { size: sizeBytes, root: got, layer: count > 1 ? hashes : Buffer.alloc(0) })
         return { path: locate(root, given), root: got }
-      }),
-    abandon: ({ forget = false } = {}) => end(forget || (!have.includes(1) && partial.remains === undefined))
+      })
+      finishing = finished.catch(() => undefined)
+      return finished
+    },
+    async abandon({ forget = false } = {}) {
+      // Half way to its name, it would be there under both.
+      await finishing
+      await end(() => forget || (!have.includes(1) && partial.remains === undefined))
+    }
   }
 }
 
