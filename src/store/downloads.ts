@@ -35,6 +35,13 @@ export function createDownloads({ dir, onPlaced }: DownloadsOptions): FolderDown
     const root = rootOf(into ?? dir)
     await checkName({ root, name, ifExists })
     const partial = await openPartial({ root, name, sizeBytes: size, contentRoot })
+    try {
+      // Before anything is made whose size is that of an offer.
+      await checkRoom(root, name, size - (partial.remains?.bytes ?? 0))
+    } catch (error) {
+      await partial.close(partial.remains === undefined)
+      throw error
+    }
     const download = createDownload({
       root,
       name,
@@ -49,12 +56,6 @@ export function createDownloads({ dir, onPlaced }: DownloadsOptions): FolderDown
       ended: () => running.delete(download)
     })
     running.add(download)
-    try {
-      await checkRoom(root, name, size - (partial.remains?.bytes ?? 0))
-    } catch (error) {
-      await download.abandon()
-      throw error
-    }
     return download
   }
 
