@@ -55,4 +55,3 @@ export function expectedPieces(root: string, sizeBytes: number) {
     }
   }
 }
-

@@ -8,7 +8,10 @@ import { type TransportSetup, transportCompliance } from './transport.js'
 const noCache: Cache = {
   keep: () => Promise.reject(new Error('nothing foreign is asked here')),
   find: () => undefined,
-  open: () => Promise.reject(new Error('nothing foreign is asked here'))
+  open: () => Promise.reject(new Error('nothing foreign is asked here')),
+  findRoot: () => undefined,
+  openRoot: () => Promise.reject(new Error('nothing foreign is asked here')),
+  hashes: () => Promise.reject(new Error('nothing foreign is asked here'))
 }
 
 function transport(): Transport {
