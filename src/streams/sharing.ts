@@ -64,20 +64,22 @@ export interface Work extends PieceRange {
 interface Sharing {
   readonly gaps: readonly PieceRange[]
   readonly lanes: Iterable<Lane>
+  /** Pieces that are being verified: of no use to race. */
+  readonly pending?: readonly number[]
   /** Of the free holder, if known. */
   readonly rate: number | undefined
   readonly nowMs: number
 }
 
 /** What a free holder should do; nothing when all is in good hands. */
-export function nextWork({ gaps, lanes, rate, nowMs }: Sharing): Work | undefined {
+export function nextWork({ gaps, lanes, pending = [], rate, nowMs }: Sharing): Work | undefined {
   const gap = largest(gaps)
   if (gap !== undefined) return { ...gap, race: false }
   const victims = [...lanes].sort((one, other) => leftMs(other, nowMs) - leftMs(one, nowMs))
   // Nothing known of it: it may be as fast as the best.
   const own = rate ?? Math.max(UNKNOWN_RATE, ...victims.map((lane) => rateOf(lane, nowMs)))
   for (const lane of victims) {
-    const work = taken(lane, own, nowMs) ?? raced(lane, own, victims, nowMs)
+    const work = taken(lane, own, nowMs) ?? (pending.includes(lane.next) ? undefined : raced(lane, own, victims, nowMs))
     if (work !== undefined) return work
   }
   return undefined
