@@ -117,21 +117,20 @@ export function createDownload(init: DownloadInit): Download {
     memoryNow: pieces.tryTake,
     wants: (piece) => expected?.wants(piece),
     learn: (request, bytes) => expected?.learn(request, bytes) ?? false,
-    keep: (piece, memory) =>
-      onDisk(async () => {
-        const slot = memory as Slot
-        let right = true
-        try {
-          const result = await use(write(piece, slot))
-          right = result.right
-          if (!right) return { type: 'wrong' }
-          remember(piece, result.hash)
-          syncNowAndThen(lengthOf(piece))
-          return { type: 'kept' }
-        } finally {
-          if (right) slot.release()
-        }
-      }),
+    async keep(piece, memory) {
+      const slot = memory as Slot
+      let right = true
+      try {
+        const result = await onDisk(() => use(write(piece, slot)))
+        right = result.right
+        if (!right) return { type: 'wrong' }
+        remember(piece, result.hash)
+        syncNowAndThen(lengthOf(piece))
+        return { type: 'kept' }
+      } finally {
+        if (right) slot.release()
+      }
+    },
     wantsBlocks: (piece) => (expected ?? expectedPieces(rootOfAll(), sizeBytes)).wantsBlocks(piece),
     wrongBlocks(piece, memory, answer) {
       const bytes = memory.bytes.subarray(0, lengthOf(piece))
