@@ -133,12 +133,15 @@ export function step(state: SwarmState, command: SwarmCommand): SwarmTurn {
     case 'queued': {
       const { holder, position } = command
       const lane = state.lanes.get(holder)
-      return { state: lane === undefined ? state : { ...state, lanes: with_(state.lanes, holder, { ...lane, position }) } }
+      return {
+        state: lane === undefined ? state : { ...state, lanes: with_(state.lanes, holder, { ...lane, position }) }
+      }
     }
     case 'received': {
       const { holder, piece } = command
       const lane = state.lanes.get(holder)
-      const moved = lane === undefined ? state.lanes : with_(state.lanes, holder, { ...lane, next: piece + 1, inPiece: 0 })
+      const moved =
+        lane === undefined ? state.lanes : with_(state.lanes, holder, { ...lane, next: piece + 1, inPiece: 0 })
       const jobs: SwarmJob[] = [{ type: 'keep', piece, holder }]
       return { state: { ...state, pending: [...state.pending, piece], lanes: moved }, jobs }
     }
@@ -185,7 +188,7 @@ function settledPiece(state: SwarmState, piece: number): SwarmState {
 function kept(before: SwarmState, piece: number, nowMs: number): SwarmTurn {
   const state = settledPiece(before, piece)
   const race = state.raced.get(piece)
-  if (race === true) return settled(state)
+  if (race === true) return shareOut(state, nowMs)
   const raced = race === undefined ? state.raced : with_(state.raced, piece, true)
   const next = { ...state, raced, missing: state.missing - 1 }
   if (next.missing === 0) return ended(next, { type: 'complete' })
@@ -213,7 +216,10 @@ function broke(state: SwarmState, command: SwarmCommand & { type: 'broke' }): Sw
   const entry = state.holders.get(holder)
   if (lane === undefined || entry === undefined) return { state }
   const { code, detail } = command
-  const back = { ...wantedAgain(freed(state, lane), { start: lane.next, end: lane.end }, holder), lastBreak: { code, detail } }
+  const back = {
+    ...wantedAgain(freed(state, lane), { start: lane.next, end: lane.end }, holder),
+    lastBreak: { code, detail }
+  }
   const barren = lane.fruitful ? 1 : entry.barren + 1
   const tries = entry.tries + 1
   const over = command.why !== 'failed' || barren >= MAX_BARREN_TRIES || tries >= MAX_TRIES
@@ -230,13 +236,16 @@ function dropped(state: SwarmState, holder: PeerUrl, detail: string): SwarmTurn 
   const entry = state.holders.get(holder)
   if (entry === undefined || entry.state === 'out') return { state }
   const lane = state.lanes.get(holder)
-  const back =
-    lane === undefined ? state : wantedAgain(freed(state, lane), { start: lane.next, end: lane.end }, holder)
+  const back = lane === undefined ? state : wantedAgain(freed(state, lane), { start: lane.next, end: lane.end }, holder)
   const holders = with_(back.holders, holder, { ...entry, state: 'out' as const })
   const lastBreak = { code: 'INTEGRITY', detail: `${holder}: ${detail}` }
   const stop: SwarmJob[] = lane === undefined ? [] : [{ type: 'stop', holder }]
   const next = { ...back, holders, lastBreak }
-  return { state: next.lanes.size === 0 ? withReserves(next) : next, events: [{ type: 'rejected', holder }], jobs: stop }
+  return {
+    state: next.lanes.size === 0 ? withReserves(next) : next,
+    events: [{ type: 'rejected', holder }],
+    jobs: stop
+  }
 }
 
 /** Those who pass it on are needed: nobody who has it sends anything. */
@@ -257,10 +266,22 @@ function shareOut(state: SwarmState, nowMs: number): SwarmTurn {
     if (work === undefined) continue
     const { start, end } = work
     const speed = { rate, settled: rate !== undefined, bytes: 0, sinceMs: nowMs }
-    const lane: Lane = { holder, next: start, end, requested: start, inPiece: 0, speed, rate, lastMs: nowMs, fruitful: false }
+    const lane: Lane = {
+      holder,
+      next: start,
+      end,
+      requested: start,
+      inPiece: 0,
+      speed,
+      rate,
+      lastMs: nowMs,
+      fruitful: false
+    }
     turn = followed(turn, ask(taken(turn.state, work), lane))
   }
-  return followed(turn, settled(turn.state))
+  // One that passes it on may have been found since those who have it were last asked.
+  const reserves = isStuck(turn.state) && [...turn.state.holders.values()].some(({ state: how }) => how === 'reserve')
+  return followed(turn, reserves ? shareOut(withReserves(turn.state), nowMs) : settled(turn.state))
 }
 
 /** The state without what is about to be given to somebody. */
@@ -275,7 +296,8 @@ function taken(state: SwarmState, { start, end, from, race }: ReturnType<typeof 
 function ask(state: SwarmState, lane: Lane): SwarmTurn {
   const requested = requestEnd(lane)
   const entry = state.holders.get(lane.holder)
-  const busy = entry === undefined ? state.holders : with_(state.holders, lane.holder, { ...entry, state: 'busy' as const })
+  const busy =
+    entry === undefined ? state.holders : with_(state.holders, lane.holder, { ...entry, state: 'busy' as const })
   return {
     state: { ...state, holders: busy, lanes: with_(state.lanes, lane.holder, { ...lane, requested }) },
     jobs: [{ type: 'read', holder: lane.holder, range: { start: lane.next, end: requested } }]
@@ -310,9 +332,12 @@ function wantedAgain(state: SwarmState, { start, end }: PieceRange, except?: Pee
 
 /** Fails when nobody is left who could bring what is missing. */
 function settled(state: SwarmState): SwarmTurn {
-  if (state.searching || state.lanes.size > 0 || state.pending.length > 0 || state.over) return { state }
-  if ([...state.holders.values()].some(({ state: how }) => how !== 'out' && how !== 'reserve')) return { state }
-  return ended(state, { type: 'failed', ...state.lastBreak })
+  return isStuck(state) ? ended(state, { type: 'failed', ...state.lastBreak }) : { state }
+}
+
+function isStuck({ searching, lanes, pending, over, holders }: SwarmState): boolean {
+  if (searching || lanes.size > 0 || pending.length > 0 || over) return false
+  return [...holders.values()].every(({ state: how }) => how === 'out' || how === 'reserve')
 }
 
 function ended(state: SwarmState, event: SwarmEvent): SwarmTurn {
