@@ -5,8 +5,9 @@
  * much as its own speed deserves, so that all end at the same time; when nothing is left to take, it races the last
  * piece of a slow one. So one slow holder never holds up a fast one.
  */
-import type { PeerUrl } from './ports.js'
+
 import { largest, PIECE_BYTES, type PieceRange } from './pieces.js'
+import type { PeerUrl } from './ports.js'
 
 /** Pieces of a first request, when nothing is known of the holder's speed. */
 const FIRST_PIECES = 2
@@ -24,6 +25,9 @@ const MAX_RACERS = 3
 const STRETCH_MS = 200
 /** Rate of one that has not shown any, in bytes a second, so that it counts as slower than all who have. */
 const UNKNOWN_RATE = 1
+
+/** What a racer of which nothing is known is held to be good for: who says nothing makes all others look as slow. */
+const SUPPOSED_RATE = PIECE_BYTES
 
 /** What one holder is doing. */
 export interface Lane {
@@ -78,8 +82,10 @@ export function nextWork({ gaps, lanes, pending = [], rate, nowMs }: Sharing): W
   const victims = [...lanes].sort((one, other) => leftMs(other, nowMs) - leftMs(one, nowMs))
   // Nothing known of it: it may be as fast as the best.
   const own = rate ?? Math.max(UNKNOWN_RATE, ...victims.map((lane) => rateOf(lane, nowMs)))
+  const racer = rate ?? Math.max(SUPPOSED_RATE, own)
   for (const lane of victims) {
-    const work = taken(lane, own, nowMs) ?? (pending.includes(lane.next) ? undefined : raced(lane, own, victims, nowMs))
+    const work =
+      taken(lane, own, nowMs) ?? (pending.includes(lane.next) ? undefined : raced(lane, racer, victims, nowMs))
     if (work !== undefined) return work
   }
   return undefined
