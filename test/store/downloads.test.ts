@@ -238,7 +238,6 @@ test('all memory comes back, whatever became of the pieces', async () => {
   const late = await download.memory()
   await download.abandon()
   expect(await codeOf(download.keep(1, late))).toBe('CLOSED')
-  late.release()
   const next = await downloads.start('y')
   const all = Array.from({ length: MAX_SLOTS }, () => next.memoryNow())
   expect(all.filter((memory) => memory === undefined)).toEqual([])

@@ -4,7 +4,11 @@ import { gapsBeside } from '../../src/streams/pieces.js'
 import { isHonest, type SimulatedHolder, simulate } from './swarm-simulation.js'
 
 const rare = fc.constantFrom(0, 0, 0, 0.02, 0.1, 0.5, 1)
-const holder = (url: string, found: number, given: Partial<Record<keyof SimulatedHolder, fc.Arbitrary<unknown>>> = {}) =>
+const holder = (
+  url: string,
+  found: number,
+  given: Partial<Record<keyof SimulatedHolder, fc.Arbitrary<unknown>>> = {}
+) =>
   fc.record({
     url: fc.constant(url),
     type: fc.constantFrom('holder', 'holder', 'relay'),
@@ -21,17 +25,28 @@ const holder = (url: string, found: number, given: Partial<Record<keyof Simulate
 
 const none = fc.constant(0)
 const honest = (url: string, found: number) =>
-  holder(url, found, { lies: none, breaks: none, silences: none, hashless: none, mood: fc.constantFrom('serves', 'queues') })
+  holder(url, found, {
+    lies: none,
+    breaks: none,
+    silences: none,
+    hashless: none,
+    mood: fc.constantFrom('serves', 'queues')
+  })
 
 const gaps = fc
   .tuple(fc.integer({ min: 1, max: 40 }), fc.array(fc.integer({ min: 0, max: 39 })))
-  .map(([pieces, there]) => gapsBeside(pieces, [...new Set(there)].filter((piece) => piece < pieces).sort((a, b) => a - b)))
+  .map(([pieces, there]) =>
+    gapsBeside(
+      pieces,
+      [...new Set(there)].filter((piece) => piece < pieces).sort((a, b) => a - b)
+    )
+  )
   .filter((all) => all.length > 0)
 
 const ALL_FOUND_MS = 4_000
-const others = fc.integer({ min: 0, max: 11 }).chain((count) =>
-  fc.tuple(...Array.from({ length: count }, (_, index) => holder(`other${index}`, 20_000)))
-)
+const others = fc
+  .integer({ min: 0, max: 11 })
+  .chain((count) => fc.tuple(...Array.from({ length: count }, (_, index) => holder(`other${index}`, 20_000))))
 const runs = { numRuns: Number(process.env['RUNS'] ?? 200) }
 
 describe('a download from whomever there is', () => {

@@ -110,7 +110,10 @@ export function simulate({ gaps, holders, allFoundMs, seed, diskFails = 0 }: Sim
         reads.delete(job.holder)
         return
       case 'keep':
-        must(!busy.some(({ piece, holder }) => piece === job.piece && holder === job.holder), 'one piece twice from one')
+        must(
+          !busy.some(({ piece, holder }) => piece === job.piece && holder === job.holder),
+          'one piece twice from one'
+        )
         busy.push({ piece: job.piece, holder: job.holder })
         return after(1 + random() * 30, () => keep(job))
       case 'repair':
@@ -227,6 +230,8 @@ export function simulate({ gaps, holders, allFoundMs, seed, diskFails = 0 }: Sim
   }
   const ends = events.filter(({ type }) => type !== 'rejected')
   must(ends.length === (state.over ? 1 : 0), 'it ends twice')
+  const isLeft = [...state.holders.values()].some(({ state: how }) => how !== 'out')
+  must(ends[0]?.type !== 'failed' || ends[0].code === 'DISK' || !isLeft, 'given up though somebody was left')
   must(ends[0]?.type !== 'complete' || kept.size === wanted.length, 'complete without all pieces')
   return { end: ends[0], nowMs, received, receivedFrom, events }
 }
