@@ -42,6 +42,9 @@ export function createDownload(init: DownloadInit): Download {
   let unsyncedBytes = 0
   let syncing: Promise<void> = Promise.resolve()
   let ended: Promise<void> | undefined
+  /** What uses the descriptor at the moment: closed under it, its number may soon be that of another file. */
+  const using = new Set<Promise<unknown>>()
+  let finishing: Promise<unknown> = Promise.resolve()
 
   const lengthOf = (piece: number) => Math.min(PIECE_BYTES, sizeBytes - piece * PIECE_BYTES)
   const handle = partial.handle
@@ -52,6 +55,15 @@ export function createDownload(init: DownloadInit): Download {
       return await work()
     } catch (error) {
       throw diskError(name, error)
+    }
+  }
+
+  async function use<T>(work: Promise<T>): Promise<T> {
+    using.add(work)
+    try {
+      return await work
+    } finally {
+      using.delete(work)
     }
   }
 
@@ -84,10 +96,10 @@ export function createDownload(init: DownloadInit): Download {
     syncing.catch(() => undefined)
   }
 
-  function end(forget: boolean): Promise<void> {
+  function end(forget: () => boolean): Promise<void> {
     ended ??= (async () => {
-      await syncing.catch(() => undefined)
-      await partial.close(forget)
+      await Promise.allSettled([...using, syncing])
+      await partial.close(forget())
       await init.ended()
     })()
     return ended
@@ -107,21 +119,20 @@ export function createDownload(init: DownloadInit): Download {
     memoryNow: pieces.tryTake,
     wants: (piece) => expected?.wants(piece),
     learn: (request, bytes) => expected?.learn(request, bytes) ?? false,
-    keep: (piece, memory) =>
-      onDisk(async () => {
-        const slot = memory as Slot
-        let right = true
-        try {
-          const result = await write(piece, slot)
-          right = result.right
-          if (!right) return { type: 'wrong' }
-          remember(piece, result.hash)
-          syncNowAndThen(lengthOf(piece))
-          return { type: 'kept' }
-        } finally {
-          if (right) slot.release()
-        }
-      }),
+    async keep(piece, memory) {
+      const slot = memory as Slot
+      let right = true
+      try {
+        const result = await onDisk(() => use(write(piece, slot)))
+        right = result.right
+        if (!right) return { type: 'wrong' }
+        remember(piece, result.hash)
+        syncNowAndThen(lengthOf(piece))
+        return { type: 'kept' }
+      } finally {
+        if (right) slot.release()
+      }
+    },
     wantsBlocks: (piece) => (expected ?? expectedPieces(rootOfAll(), sizeBytes)).wantsBlocks(piece),
     wrongBlocks(piece, memory, answer) {
       const bytes = memory.bytes.subarray(0, lengthOf(piece))
@@ -139,7 +150,7 @@ export function createDownload(init: DownloadInit): Download {
         try {
           const work = { type: 'check', fd: handle.fd, slot, lengthBytes: lengthOf(piece) } as const
           const found = await onDisk(() =>
-            pieces.run({ ...work, position: piece * PIECE_BYTES, sizeBytes, expected: promised })
+            use(pieces.run({ ...work, position: piece * PIECE_BYTES, sizeBytes, expected: promised }))
           )
           if (!found.right) continue
           remember(piece, found.hash)
@@ -155,8 +166,8 @@ export function createDownload(init: DownloadInit): Download {
         await syncing
         await handle.truncate(0)
       }),
-    finish: (promised = contentRoot) =>
-      onDisk(async () => {
+    finish(promised = contentRoot) {
+      const finished = onDisk(async () => {
         const missing = have.indexOf(0)
         const got = rootOfAll()
         if (missing >= 0) throw new P2pError('INTEGRITY', `${name} is not whole: piece ${missing} is missing`)
@@ -168,11 +179,18 @@ export function createDownload(init: DownloadInit): Download {
         const sync = count > 1
         if (sync) await handle.datasync()
         const given = await partial.withPath((from) => giveName(places, { root, name, from, ifExists, sync }))
-        await end(true)
+        await end(() => true)
         await placed(given, { size: sizeBytes, root: got, layer: count > 1 ? hashes : Buffer.alloc(0) })
         return { path: locate(root, given), root: got }
-      }),
-    abandon: ({ forget = false } = {}) => end(forget || (!have.includes(1) && partial.remains === undefined))
+      })
+      finishing = finished.catch(() => undefined)
+      return finished
+    },
+    async abandon({ forget = false } = {}) {
+      // Half way to its name, it would be there under both.
+      await finishing
+      await end(() => forget || (!have.includes(1) && partial.remains === undefined))
+    }
   }
 }
 

@@ -40,6 +40,13 @@ export function createDownloads({ dir, onPlaced }: DownloadsOptions): FolderDown
     const root = rootOf(into ?? dir)
     await checkName({ root, name, ifExists, foldersToo: size > PIECE_BYTES })
     const partial = await openPartial(places, { root, name, sizeBytes: size, contentRoot })
+    try {
+      // Before anything is made whose size is that of an offer. A small file finds out by itself.
+      if (size > PIECE_BYTES) await checkRoom(root, name, size - (partial.remains?.bytes ?? 0))
+    } catch (error) {
+      await partial.close(partial.remains === undefined)
+      throw error
+    }
     const download = createDownload({
       root,
       name,
@@ -55,13 +62,6 @@ export function createDownloads({ dir, onPlaced }: DownloadsOptions): FolderDown
       ended: () => ended(download, root)
     })
     running.add(download)
-    try {
-      // A small file finds out by itself.
-      if (size > PIECE_BYTES) await checkRoom(root, name, size - (partial.remains?.bytes ?? 0))
-    } catch (error) {
-      await download.abandon()
-      throw error
-    }
     return download
   }
 

@@ -75,7 +75,7 @@ export async function openPartial(places: Places, { root, name, sizeBytes, conte
 async function claim(place: Place, prefix: string, entry: string): Promise<string | undefined> {
   for (const found of await readdir(place.at('.'))) {
     if (!found.endsWith('.part') || ours.has(found)) continue
-    if (await isOld(place.at(found))) await unlink(place.at(found)).catch(() => undefined)
+    if (await isUseless(place.at(found))) await unlink(place.at(found)).catch(() => undefined)
     else if (found.startsWith(`${prefix}-`) && !isAlive(ownerOf(found))) {
       const taken = await rename(place.at(found), place.at(entry)).then(
         () => true,
@@ -87,9 +87,10 @@ async function claim(place: Place, prefix: string, entry: string): Promise<strin
   return undefined
 }
 
-async function isOld(path: string): Promise<boolean> {
+/** Too old, or no partial: a process that ended just after it gave a file its name leaves it under both names. */
+async function isUseless(path: string): Promise<boolean> {
   const stat = await lstat(path).catch(() => undefined)
-  return stat !== undefined && Date.now() - stat.mtimeMs > MAX_AGE_MS
+  return stat !== undefined && (!stat.isFile() || stat.nlink > 1 || Date.now() - stat.mtimeMs > MAX_AGE_MS)
 }
 
 const digest = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 32)

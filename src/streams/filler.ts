@@ -60,6 +60,7 @@ export function createFiller(place: Pick<Download, 'memory' | 'memoryNow' | 'siz
     },
     async *accept(chunk) {
       for (let rest = chunk; rest.length > 0; ) {
+        if (released) return
         const piece = pieceAt(takenTo)
         const slot = slots.get(piece) ?? put(piece, await place.memory())
         if (slot === undefined || released) return

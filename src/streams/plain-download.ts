@@ -3,7 +3,7 @@
  * What is kept is one content: another holder starts from the first byte. At the end the holder, who has hashed it
  * meanwhile, is asked for the root, and both compare.
  */
-import { catchError, concat, concatMap, defer, EMPTY, from, map, type Observable, of, type SchedulerLike } from 'rxjs'
+import { catchError, concat, concatMap, defer, EMPTY, finalize, from, map, type Observable, of, type SchedulerLike } from 'rxjs'
 import type { Sources } from './download.js'
 import { codeOf, type DownloadStep, failed } from './download-step.js'
 import { type LaneStep, lane } from './lane.js'
@@ -34,6 +34,13 @@ export function plainDownload({ offer, place, read, rootOf, scheduler }: PlainIn
   let over = false
   let last: DownloadStep = { type: 'failed', code: 'NETWORK', detail: 'nobody who has it could be reached' }
 
+  /** What waits to be written; what is being written is not ours any more. */
+  const held = new Set<PieceMemory>()
+  const hold = (memory: PieceMemory | undefined) => {
+    if (memory !== undefined) held.add(memory)
+    return memory
+  }
+
   const rewind = async () => {
     sender = undefined
     pieces = 0
@@ -54,8 +61,12 @@ export function plainDownload({ offer, place, read, rootOf, scheduler }: PlainIn
         const end = () => place.pieces
         return lane({ name, holder, range, place, read, end, nowMs: () => scheduler.now(), onEtag, ...etag }).pipe(
           // Taken at once: the lane gives back what nobody took when it ends, while others still wait to be written.
-          map((step) => (step.type === 'received' ? { step, memory: step.take() } : { step, memory: undefined })),
-          concatMap(({ step, memory }) => taken(holder, step, memory))
+          map((step) => ({ step, memory: step.type === 'received' ? hold(step.take()) : undefined })),
+          concatMap(({ step, memory }) => taken(holder, step, memory)),
+          finalize(() => {
+            for (const memory of held) memory.release()
+            held.clear()
+          })
         )
       })
     )
@@ -69,6 +80,7 @@ export function plainDownload({ offer, place, read, rootOf, scheduler }: PlainIn
         return of({ type: 'progressed', bytes: bytes(), total: offer.size, sources: [source(holder, step.bytes)] })
       case 'received': {
         if (memory === undefined) return EMPTY
+        held.delete(memory)
         return from(place.keep(step.piece, memory)).pipe(
           concatMap(() => {
             pieces = step.piece + 1

@@ -2,7 +2,7 @@
  * A piece that came wrong: which of its blocks are wrong, and the right ones from somebody else. So a flipped bit costs
  * 16 KiB and not the piece.
  */
-import { catchError, concat, concatMap, defer, EMPTY, first, from, last, map, type Observable, of } from 'rxjs'
+import { catchError, concat, concatMap, defer, EMPTY, finalize, first, from, last, type Observable, of } from 'rxjs'
 import { PIECE_BYTES } from './pieces.js'
 import type { Download, HashesOutcome, HashRequest, PeerUrl, PieceMemory, ReadOutcome, ReadRequest } from './ports.js'
 
@@ -26,6 +26,9 @@ interface ByteRange {
 /** Emits whether the piece is kept now; if not, its memory has been given back. Errors with what the disk says. */
 export function repair({ name, root, piece, memory, helpers, place, read, hashes }: RepairInit): Observable<boolean> {
   const base = piece * PIECE_BYTES
+  /** Whose the memory is: while it is verified and written it is not ours to give back. */
+  let writing = false
+  let ended = false
 
   const blocks = (helper: PeerUrl, range: ByteRange): Observable<boolean> =>
     read(helper, { name, root, ...range }).pipe(
@@ -48,18 +51,26 @@ export function repair({ name, root, piece, memory, helpers, place, read, hashes
           first((got, index) => !got || index === joined(wrong).length)
         )
       }),
-      concatMap((whole) =>
-        whole ? from(place.keep(piece, memory)).pipe(map(({ type }) => type === 'kept')) : of(false)
-      ),
+      concatMap((whole) => {
+        if (!whole) return of(false)
+        writing = true
+        const kept = place.keep(piece, memory).then(({ type }) => {
+          writing = false
+          if (ended && type === 'wrong') memory.release()
+          return type === 'kept'
+        })
+        return from(kept)
+      }),
       last(undefined, false)
     )
 
   return defer(() =>
     concat(...helpers.map((helper) => by(helper).pipe(concatMap((kept) => (kept ? of(true) : EMPTY))))).pipe(
       first(undefined, false),
-      map((kept) => {
-        if (!kept) memory.release()
-        return kept
+      // Also when it is given up half way: what was kept has been given back already.
+      finalize(() => {
+        ended = true
+        if (!writing) memory.release()
       })
     )
   )

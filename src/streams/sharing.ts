@@ -26,6 +26,9 @@ const STRETCH_MS = 200
 /** Rate of one that has not shown any, in bytes a second, so that it counts as slower than all who have. */
 const UNKNOWN_RATE = 1
 
+/** What a racer of which nothing is known is held to be good for: who says nothing makes all others look as slow. */
+const SUPPOSED_RATE = PIECE_BYTES
+
 /** What one holder is doing. */
 export interface Lane {
   readonly holder: PeerUrl
@@ -67,20 +70,24 @@ export interface Work extends PieceRange {
 interface Sharing {
   readonly gaps: readonly PieceRange[]
   readonly lanes: Iterable<Lane>
+  /** Pieces that are being verified: of no use to race. */
+  readonly pending?: readonly number[]
   /** Of the free holder, if known. */
   readonly rate: number | undefined
   readonly nowMs: number
 }
 
 /** What a free holder should do; nothing when all is in good hands. */
-export function nextWork({ gaps, lanes, rate, nowMs }: Sharing): Work | undefined {
+export function nextWork({ gaps, lanes, pending = [], rate, nowMs }: Sharing): Work | undefined {
   const gap = largest(gaps)
   if (gap !== undefined) return { ...gap, race: false }
   const victims = [...lanes].sort((one, other) => leftMs(other, nowMs) - leftMs(one, nowMs))
   // Nothing known of it: it may be as fast as the best.
   const own = rate ?? Math.max(UNKNOWN_RATE, ...victims.map((lane) => rateOf(lane, nowMs)))
+  const racer = rate ?? Math.max(SUPPOSED_RATE, own)
   for (const lane of victims) {
-    const work = taken(lane, own, nowMs) ?? raced(lane, own, victims, nowMs)
+    const work =
+      taken(lane, own, nowMs) ?? (pending.includes(lane.next) ? undefined : raced(lane, racer, victims, nowMs))
     if (work !== undefined) return work
   }
   return undefined

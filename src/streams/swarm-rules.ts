@@ -63,8 +63,8 @@ export interface SwarmState {
   readonly gaps: readonly PieceRange[]
   /** Pieces that are not kept yet. */
   readonly missing: number
-  /** Pieces received that are being verified, written or repaired. */
-  readonly pending: number
+  /** Pieces received that are being verified, written or repaired; a raced one may be there twice. */
+  readonly pending: readonly number[]
   /** Pieces that more than one lane was at, and whether one has been kept. */
   readonly raced: ReadonlyMap<number, boolean>
   readonly searching: boolean
@@ -97,7 +97,7 @@ export function initialState(gaps: readonly PieceRange[]): SwarmState {
     lanes: new Map(),
     gaps,
     missing: gaps.reduce((sum, { start, end }) => sum + end - start, 0),
-    pending: 0,
+    pending: [],
     raced: new Map(),
     searching: true,
     lastBreak: { code: 'NETWORK', detail: 'nobody who has it could be reached' },
@@ -143,7 +143,7 @@ export function step(state: SwarmState, command: SwarmCommand): SwarmTurn {
       const moved =
         lane === undefined ? state.lanes : with_(state.lanes, holder, { ...lane, next: piece + 1, inPiece: 0 })
       const jobs: SwarmJob[] = [{ type: 'keep', piece, holder }]
-      return { state: { ...state, pending: state.pending + 1, lanes: moved }, jobs }
+      return { state: { ...state, pending: [...state.pending, piece], lanes: moved }, jobs }
     }
     case 'requested': {
       // The request is done: on with the share, or with another one.
@@ -161,8 +161,8 @@ export function step(state: SwarmState, command: SwarmCommand): SwarmTurn {
       return followed(turn, shareOut(turn.state, nowMs), { type: 'repair', piece, liar: holder, helpers })
     }
     case 'lost': {
-      const freed_ = { ...state, pending: state.pending - 1 }
-      return shareOut(wantedAgain(freed_, { start: command.piece, end: command.piece + 1 }), command.nowMs)
+      const { piece, nowMs } = command
+      return shareOut(wantedAgain(settledPiece(state, piece), { start: piece, end: piece + 1 }), nowMs)
     }
     case 'broke':
       return broke(state, command)
@@ -179,12 +179,18 @@ export function step(state: SwarmState, command: SwarmCommand): SwarmTurn {
   }
 }
 
-function kept(state: SwarmState, piece: number, nowMs: number): SwarmTurn {
-  const pending = state.pending - 1
+/** The state when a piece is no longer pending, once. */
+function settledPiece(state: SwarmState, piece: number): SwarmState {
+  const at = state.pending.indexOf(piece)
+  return { ...state, pending: state.pending.filter((_, index) => index !== at) }
+}
+
+function kept(before: SwarmState, piece: number, nowMs: number): SwarmTurn {
+  const state = settledPiece(before, piece)
   const race = state.raced.get(piece)
-  if (race === true) return settled({ ...state, pending })
+  if (race === true) return shareOut(state, nowMs)
   const raced = race === undefined ? state.raced : with_(state.raced, piece, true)
-  const next = { ...state, pending, raced, missing: state.missing - 1 }
+  const next = { ...state, raced, missing: state.missing - 1 }
   if (next.missing === 0) return ended(next, { type: 'complete' })
   if (race === undefined) return { state: next }
   // Whoever is still at it has lost the race.
@@ -220,7 +226,9 @@ function broke(state: SwarmState, command: SwarmCommand & { type: 'broke' }): Sw
   const next: Holder = { ...entry, rate: lane.rate ?? entry.rate, barren, tries, state: over ? 'out' : 'resting' }
   const known = { ...back, holders: with_(back.holders, holder, next) }
   const turn = shareOut(known.lanes.size === 0 ? withReserves(known) : known, nowMs)
-  return over ? turn : followed(turn, turn, { type: 'rest', holder, restMs: REST_MS * 2 ** (barren - 1) })
+  // It may still be read: what broke may have been the hashes of a piece it sent before.
+  const stopped = followed({ state, jobs: [{ type: 'stop', holder }] }, turn)
+  return over ? stopped : followed(stopped, stopped, { type: 'rest', holder, restMs: REST_MS * 2 ** (barren - 1) })
 }
 
 /** A holder that is not to be trusted: named, stopped, and not asked again. */
@@ -253,8 +261,8 @@ function shareOut(state: SwarmState, nowMs: number): SwarmTurn {
   let turn: SwarmTurn = { state }
   for (const [holder, { state: how, rate }] of state.holders) {
     if (how !== 'idle' || turn.state.lanes.size >= MAX_LANES) continue
-    const { gaps, lanes } = turn.state
-    const work = nextWork({ gaps, lanes: lanes.values(), rate, nowMs })
+    const { gaps, lanes, pending } = turn.state
+    const work = nextWork({ gaps, lanes: lanes.values(), pending, rate, nowMs })
     if (work === undefined) continue
     const { start, end } = work
     const speed = { rate, settled: rate !== undefined, bytes: 0, sinceMs: nowMs }
@@ -272,7 +280,9 @@ function shareOut(state: SwarmState, nowMs: number): SwarmTurn {
     }
     turn = followed(turn, ask(taken(turn.state, work), lane))
   }
-  return followed(turn, settled(turn.state))
+  // One that passes it on may have been found since those who have it were last asked.
+  const reserves = isStuck(turn.state) && [...turn.state.holders.values()].some(({ state: how }) => how === 'reserve')
+  return followed(turn, reserves ? shareOut(withReserves(turn.state), nowMs) : settled(turn.state))
 }
 
 /** The state without what is about to be given to somebody. */
@@ -305,7 +315,7 @@ function freed(state: SwarmState, { holder, rate }: Lane): SwarmState {
   return { ...state, lanes, holders: with_(state.holders, holder, idle) }
 }
 
-/** Pieces that nobody brings any more, but for those that somebody else is at, or that are here. */
+/** Pieces that nobody brings any more, but for those that somebody else is at, or has brought, or that are here. */
 function wantedAgain(state: SwarmState, { start, end }: PieceRange, except?: PeerUrl): SwarmState {
   let gaps = state.gaps
   let from = start
@@ -314,7 +324,7 @@ function wantedAgain(state: SwarmState, { start, end }: PieceRange, except?: Pee
     const held = [...state.lanes.values()].some(
       (lane) => lane.holder !== except && lane.next <= piece && piece < lane.end
     )
-    if (!isKept && !held) continue
+    if (!isKept && !held && !state.pending.includes(piece)) continue
     gaps = withRange(gaps, { start: from, end: piece })
     from = piece + 1
   }
@@ -323,9 +333,12 @@ function wantedAgain(state: SwarmState, { start, end }: PieceRange, except?: Pee
 
 /** Fails when nobody is left who could bring what is missing. */
 function settled(state: SwarmState): SwarmTurn {
-  if (state.searching || state.lanes.size > 0 || state.pending > 0 || state.over) return { state }
-  if ([...state.holders.values()].some(({ state: how }) => how !== 'out' && how !== 'reserve')) return { state }
-  return ended(state, { type: 'failed', ...state.lastBreak })
+  return isStuck(state) ? ended(state, { type: 'failed', ...state.lastBreak }) : { state }
+}
+
+function isStuck({ searching, lanes, pending, over, holders }: SwarmState): boolean {
+  if (searching || lanes.size > 0 || pending.length > 0 || over) return false
+  return [...holders.values()].every(({ state: how }) => how === 'out' || how === 'reserve')
 }
 
 function ended(state: SwarmState, event: SwarmEvent): SwarmTurn {

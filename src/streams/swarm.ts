@@ -147,12 +147,17 @@ export function swarm(init: SwarmInit): Observable<SwarmStep> {
             const broke: SwarmCommand = { type: 'broke', holder, nowMs: nowMs(), ...why }
             return of<SwarmCommand[]>({ type: 'lost', piece, nowMs: nowMs() }, broke)
           }
-          return from(place.keep(piece, memory)).pipe(
-            map(({ type }): SwarmCommand => {
-              if (type === 'wrong') return { type, piece, holder, nowMs: nowMs() }
-              received.delete(keyOf(piece, holder))
-              return { type, piece, nowMs: nowMs() }
-            })
+          // While it is verified and written it is not ours, not even when all this ends meanwhile.
+          received.delete(keyOf(piece, holder))
+          const kept = place.keep(piece, memory).then(({ type }) => {
+            if (type === 'wrong' && subscriber.closed) memory.release()
+            else if (type === 'wrong') received.set(keyOf(piece, holder), memory)
+            return type
+          })
+          return from(kept).pipe(
+            map((type): SwarmCommand =>
+              type === 'wrong' ? { type, piece, holder, nowMs: nowMs() } : { type, piece, nowMs: nowMs() }
+            )
           )
         }),
         catchError((error: unknown) => of(noDisk(error)))
@@ -215,7 +220,7 @@ function progressOf({ missing, pending, lanes }: SwarmState, place: Download): S
     .filter(({ fruitful }) => fruitful)
     .map(({ holder, rate }) => ({ url: holder, bytesPerSecond: Math.round(rate ?? 0) }))
   const positions = running.flatMap(({ position }) => (position === undefined ? [] : [position]))
-  const waits = sources.length === 0 && pending === 0 && positions.length > 0
+  const waits = sources.length === 0 && pending.length === 0 && positions.length > 0
   return { type: 'progressed', bytes, sources, ...(waits ? { position: Math.min(...positions) } : {}) }
 }
 

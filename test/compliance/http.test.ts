@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import { firstValueFrom, identity, type Observable, ReplaySubject } from 'rxjs'
-import { P2pError } from '../../src/errors.js'
 import type { Cache, Inbound, Transport } from '../../src/streams/ports.js'
 import { createHttpTransport } from '../../src/transport/http/transport.js'
 import { inboundWith } from './inbound.js'
@@ -9,10 +8,10 @@ import { type TransportSetup, transportCompliance } from './transport.js'
 const noCache: Cache = {
   keep: () => Promise.reject(new Error('nothing foreign is asked here')),
   find: () => undefined,
+  open: () => Promise.reject(new Error('nothing foreign is asked here')),
   findRoot: () => undefined,
-  openRoot: (root) => Promise.reject(new P2pError('NOT_FOUND', root)),
-  hashes: ({ root }) => Promise.reject(new P2pError('NOT_FOUND', root)),
-  open: () => Promise.reject(new Error('nothing foreign is asked here'))
+  openRoot: () => Promise.reject(new Error('nothing foreign is asked here')),
+  hashes: () => Promise.reject(new Error('nothing foreign is asked here'))
 }
 
 function transport(): Transport {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { onTestFinished } from 'vitest'
+import type { HashRequest } from '../../src/streams/ports.js'
 
 /** A folder of its own for a test, gone when the test ends. */
 export async function newFolder(): Promise<string> {
@@ -64,6 +65,17 @@ export function plainLayers(content: Buffer): Buffer[][] {
 
 export function plainRoot(content: Buffer): string {
   return plainLayers(content).at(-1)?.[0]?.toString('hex') ?? ''
+}
+
+/** What a holder answers to a request for hashes: those of the layer, and behind them the uncles. */
+export function answerFrom(layers: readonly Buffer[][], { layer, index, length, proofLayers }: HashRequest): Buffer {
+  const hashes = layers[layer]?.slice(index, index + length) ?? []
+  const lowest = layer + Math.log2(length)
+  const uncles = Array.from({ length: proofLayers }, (_, above) => {
+    const position = Math.floor(index / length / 2 ** above)
+    return layers[lowest + above]?.[position ^ 1] ?? Buffer.alloc(32)
+  })
+  return Buffer.concat([...hashes, ...uncles])
 }
 
 const CORPORA = new URL('../corpora/', import.meta.url)

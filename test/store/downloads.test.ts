@@ -1,22 +1,60 @@
 import { execFileSync } from 'node:child_process'
-import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { createDownloads } from '../../src/store/downloads.js'
+import { createDownloads, type FolderDownloads } from '../../src/store/downloads.js'
 import { rootOf } from '../../src/store/paths.js'
-import type { Download } from '../../src/streams/ports.js'
-import { bytesOf, naughtyNames, newFolder, plainRoot, tree } from './disk.js'
+import { MAX_SLOTS } from '../../src/store/piece-memory.js'
+import { PIECE_BYTES } from '../../src/streams/pieces.js'
+import type { Download, IfExists } from '../../src/streams/ports.js'
+import { answerFrom, bytesOf, naughtyNames, newFolder, plainLayers, plainRoot, tree } from './disk.js'
 
-const offerOf = (name: string, size = 1) => ({ name, size, holders: [] })
-
-async function begin(dir: string, name: string, { overwrite = false, size = 1 } = {}): Promise<Download> {
-  const download = await createDownloads({ dir }).begin(offerOf(name, size), { overwrite })
-  onTestFinished(() => download.abandon())
-  return download
+interface Begin {
+  readonly ifExists?: IfExists
+  readonly size?: number
+  readonly root?: string
 }
 
-async function appendAll(download: Download, content: Buffer, chunkBytes = 60_000): Promise<void> {
-  for (let at = 0; at < content.length; at += chunkBytes) await download.append(content.subarray(at, at + chunkBytes))
+/** Downloads into a folder, closed when the test ends. */
+function downloadsIn(dir: string): FolderDownloads & { start: (name: string, options?: Begin) => Promise<Download> } {
+  const downloads = createDownloads({ dir })
+  onTestFinished(() => downloads.close())
+  const start = (name: string, { ifExists = 'refuse', size = 1, root }: Begin = {}) =>
+    downloads.begin({ name, size, ...(root === undefined ? {} : { root }) }, { ifExists })
+  return { ...downloads, start }
+}
+
+const begin = (dir: string, name: string, options: Begin = {}) => downloadsIn(dir).start(name, options)
+
+const pieceOf = (content: Buffer, piece: number) => content.subarray(piece * PIECE_BYTES, (piece + 1) * PIECE_BYTES)
+
+/** Brings one piece. What is not right is given back. */
+async function bring(download: Download, content: Buffer, piece: number): Promise<string> {
+  const memory = await download.memory()
+  memory.bytes.set(pieceOf(content, piece))
+  const { type } = await download.keep(piece, memory)
+  if (type === 'wrong') memory.release()
+  return type
+}
+
+/** All of them, the last one first. */
+async function bringAll(download: Download, content: Buffer): Promise<void> {
+  for (let piece = download.pieces - 1; piece >= 0; piece--) await bring(download, content, piece)
+}
+
+/** Tells a download all hashes there are. */
+function teach(download: Download, content: Buffer): void {
+  const layers = plainLayers(content)
+  for (let piece = 0; piece < download.pieces; piece++) {
+    const request = download.wants(piece)
+    if (request !== undefined) expect(download.learn(request, answerFrom(layers, request))).toBe(true)
+  }
+}
+
+async function gathered(pieces: AsyncIterable<number>): Promise<number[]> {
+  const all: number[] = []
+  for await (const piece of pieces) all.push(piece)
+  return all
 }
 
 /** How the work failed, or nothing. */
@@ -29,84 +67,259 @@ async function codeOf(work: Promise<unknown>): Promise<unknown> {
   }
 }
 
-test.each([0, 1, 16_384, 1_000_000, 5_000_001])('%i bytes arrive as they were sent', async (length) => {
+test.each([0, 1, 16_384, 1_000_000, 1_048_576, 5_000_001])('%i bytes arrive as they were sent', async (length) => {
   const dir = await newFolder()
   const content = bytesOf(length)
-  const download = await begin(dir, 'some/where/x', { size: length })
-  await appendAll(download, content)
-  expect(download.length).toBe(length)
   const root = plainRoot(content)
-  expect(await download.finish({ size: length, root })).toEqual({ path: join(dir, 'some/where/x'), root })
+  const download = await begin(dir, 'some/where/x', { size: length })
+  expect(download).toMatchObject({ size: length, pieces: Math.ceil(length / PIECE_BYTES), remains: undefined })
+  await bringAll(download, content)
+  expect(await download.finish(root)).toEqual({ path: join(dir, 'some/where/x'), root })
   expect((await readFile(join(dir, 'some/where/x'))).equals(content)).toBe(true)
   await download.abandon()
   expect(await readdir(dir)).toEqual(['some'])
 })
 
-test('bytes that come one by one, and many pieces at once, arrive as well', async () => {
+test.each([1, 16_385, 1_048_576, 5_000_001])(
+  '%i bytes whose root is known are verified piece by piece',
+  async (length) => {
+    const dir = await newFolder()
+    const [content, other] = [bytesOf(length), bytesOf(length, 2)]
+    const download = await begin(dir, 'x', { size: length, root: plainRoot(content) })
+    teach(download, content)
+    for (let piece = 0; piece < download.pieces; piece++) {
+      expect(await bring(download, other, piece)).toBe('wrong')
+      expect(await bring(download, content, piece)).toBe('kept')
+    }
+    expect(await download.finish()).toMatchObject({ root: plainRoot(content) })
+    expect((await readFile(join(dir, 'x'))).equals(content)).toBe(true)
+  }
+)
+
+test('hashes that the root does not vouch for are not taken', async () => {
   const dir = await newFolder()
-  const content = bytesOf(3000)
-  const download = await begin(dir, 'x', { size: 3000 })
-  await appendAll(download, content, 1)
-  await download.finish({ size: 3000, root: plainRoot(content) })
-  expect((await readFile(join(dir, 'x'))).equals(content)).toBe(true)
+  const content = bytesOf(3 * PIECE_BYTES)
+  const download = await begin(dir, 'x', { size: content.length, root: plainRoot(content) })
+  const request = download.wants(0)
+  if (request === undefined) throw new Error('it has to ask')
+  const answer = answerFrom(plainLayers(content), request)
+  expect(
+    download.learn(
+      request,
+      answer.map((byte, at) => (at === 40 ? byte ^ 1 : byte))
+    )
+  ).toBe(false)
+  expect(download.learn(request, answer.subarray(32))).toBe(false)
+  expect(download.wants(0)).toEqual(request)
+  expect(download.learn(request, answer)).toBe(true)
+  expect([0, 1, 2].map((piece) => download.wants(piece))).toEqual([undefined, undefined, undefined])
 })
 
-test('what is not whole is not in the folder under its name', async () => {
+test('of a wrong piece the wrong blocks are told', async () => {
+  const dir = await newFolder()
+  const content = bytesOf(2 * PIECE_BYTES + 20_000)
+  const download = await begin(dir, 'x', { size: content.length, root: plainRoot(content) })
+  teach(download, content)
+  const layers = plainLayers(content)
+  for (const [piece, flipped, blocks] of [
+    [1, [0, 16_383, 16_384 * 63], [0, 63]],
+    [2, [19_999], [1]],
+    [0, [], []]
+  ] as const) {
+    const memory = await download.memory()
+    memory.bytes.set(pieceOf(content, piece))
+    for (const at of flipped) memory.bytes[at] = (memory.bytes[at] ?? 0) ^ 1
+    const base = piece * PIECE_BYTES
+    const hashes = answerFrom(layers, download.wantsBlocks(piece))
+    expect(download.wrongBlocks(piece, memory, hashes)).toEqual(
+      blocks.map((block) => ({
+        start: base + block * 16_384,
+        end: Math.min(content.length, base + (block + 1) * 16_384)
+      }))
+    )
+    expect(
+      download.wrongBlocks(
+        piece,
+        memory,
+        hashes.map((byte) => byte ^ 1)
+      )
+    ).toBeUndefined()
+    memory.release()
+  }
+})
+
+test('what is not whole is not in the folder under its name, and stays for the next try', async () => {
+  const dir = await newFolder()
+  const content = bytesOf(5_000_000)
+  const download = await begin(dir, 'x', { size: content.length })
+  for (const piece of [0, 1, 3]) await bring(download, content, piece)
+  expect(await readdir(dir)).toEqual(['.p2p-rx'])
+  expect(await codeOf(download.finish())).toBe('INTEGRITY')
+  await download.abandon()
+  await download.abandon()
+  expect(await readdir(dir)).toEqual(['.p2p-rx'])
+  expect(await readdir(join(dir, '.p2p-rx'))).toHaveLength(1)
+  expect(await codeOf(bring(download, content, 2))).toBe('CLOSED')
+  const next = await begin(dir, 'x', { size: content.length })
+  expect(next.remains).toMatchObject({ changed: false })
+  await next.abandon({ forget: true })
+  expect(await readdir(dir)).toEqual([])
+})
+
+test('what has nothing leaves nothing', async () => {
   const dir = await newFolder()
   const download = await begin(dir, 'x', { size: 5_000_000 })
-  await appendAll(download, bytesOf(4_000_000))
-  expect(await readdir(dir)).toEqual(['.p2p-rx'])
   await download.abandon()
   await download.abandon()
   expect(await readdir(dir)).toEqual([])
-  expect(await codeOf(download.append(Buffer.from('x')))).toBe('CLOSED')
 })
 
-test('what is not what was offered is not kept, and may be sent anew', async () => {
+test('pieces that an earlier try left are kept where they are right, and those that a disk has changed are not', async () => {
+  const dir = await newFolder()
+  const content = bytesOf(6 * PIECE_BYTES + 777)
+  const options = { size: content.length, root: plainRoot(content) }
+  const first = await begin(dir, 'x', options)
+  teach(first, content)
+  for (const piece of [6, 0, 2, 4]) await bring(first, content, piece)
+  await first.abandon()
+  const [left = ''] = await readdir(join(dir, '.p2p-rx'))
+  const partial = await open(join(dir, '.p2p-rx', left), 'r+')
+  await partial.write(Buffer.from([content.readUInt8(2 * PIECE_BYTES + 5) ^ 1]), 0, 1, 2 * PIECE_BYTES + 5)
+  await partial.close()
+
+  const second = await begin(dir, 'x', options)
+  expect(second.remains).toMatchObject({ changed: false })
+  expect(await gathered(second.check())).toEqual([])
+  teach(second, content)
+  expect(await gathered(second.check())).toEqual([0, 4, 6])
+  for (const piece of [1, 2, 3, 5]) expect(await bring(second, content, piece)).toBe('kept')
+  await second.finish()
+  expect((await readFile(join(dir, 'x'))).equals(content)).toBe(true)
+  expect(await readdir(dir)).toEqual(['x'])
+})
+
+test('pieces kept while nobody knew the root are verified once it is known', async () => {
+  const dir = await newFolder()
+  const content = bytesOf(3 * PIECE_BYTES)
+  const first = await begin(dir, 'x', { size: content.length })
+  await bring(first, content, 0)
+  await bring(first, bytesOf(content.length, 2), 1)
+  await first.abandon()
+  const second = await begin(dir, 'x', { size: content.length, root: plainRoot(content) })
+  expect(second.remains).toMatchObject({ changed: false })
+  teach(second, content)
+  expect(await gathered(second.check())).toEqual([0])
+})
+
+test('what is not what was offered is not put in place, and may be sent anew', async () => {
   const dir = await newFolder()
   const content = bytesOf(2_500_000)
-  const expected = { size: content.length, root: plainRoot(content) }
+  const root = plainRoot(content)
   const download = await begin(dir, 'x', { size: content.length })
-  await appendAll(download, bytesOf(2_500_000, 2))
-  expect(await codeOf(download.finish(expected))).toBe('INTEGRITY')
+  await bringAll(download, bytesOf(2_500_000, 2))
+  expect(await codeOf(download.finish(root))).toBe('INTEGRITY')
   await download.rewind()
-  expect(download.length).toBe(0)
-  await appendAll(download, content.subarray(0, -1))
-  expect(await codeOf(download.finish(expected))).toBe('INTEGRITY')
-  await download.rewind()
-  await appendAll(download, content)
+  await bring(download, content, 0)
+  expect(await codeOf(download.finish(root))).toBe('INTEGRITY')
+  await bringAll(download, content)
   expect(await readdir(dir)).toEqual(['.p2p-rx'])
-  await download.finish(expected)
+  await download.finish(root)
   expect((await readFile(join(dir, 'x'))).equals(content)).toBe(true)
+})
+
+test('all memory comes back, whatever became of the pieces', async () => {
+  const dir = await newFolder()
+  const content = bytesOf(2 * PIECE_BYTES)
+  const downloads = downloadsIn(dir)
+  const download = await downloads.start('x', { size: content.length, root: plainRoot(content) })
+  teach(download, content)
+  await bring(download, bytesOf(content.length, 2), 0)
+  await bring(download, content, 0)
+  const late = await download.memory()
+  await download.abandon()
+  expect(await codeOf(download.keep(1, late))).toBe('CLOSED')
+  const next = await downloads.start('y')
+  const all = Array.from({ length: MAX_SLOTS }, () => next.memoryNow())
+  expect(all.filter((memory) => memory === undefined)).toEqual([])
+  expect(next.memoryNow()).toBeUndefined()
+  // Whoever waits is served in turn.
+  const [first, second] = [next.memory(), next.memory()]
+  all[0]?.release()
+  expect((await first).bytes).toHaveLength(PIECE_BYTES)
+  all[1]?.release()
+  await second
+  const waiting = codeOf(next.memory())
+  await downloads.close()
+  expect(await waiting).toBe('CLOSED')
 })
 
 test('an existing file is replaced only when that was asked for', async () => {
   const dir = await newFolder()
   await writeFile(join(dir, 'x'), 'old')
   expect(await codeOf(begin(dir, 'x'))).toBe('EXISTS')
-  const download = await begin(dir, 'x', { overwrite: true })
-  await download.append(Buffer.from('n'))
-  await download.finish({ size: 1 })
+  const download = await begin(dir, 'x', { ifExists: 'overwrite' })
+  await bring(download, Buffer.from('n'), 0)
+  await download.finish()
   expect(await readFile(join(dir, 'x'), 'utf8')).toBe('n')
+})
+
+test('or put beside it, under a name with a number', async () => {
+  const dir = await newFolder()
+  await writeFile(join(dir, 'notes.txt'), 'old')
+  for (const [text, name] of [
+    ['1', 'notes (1).txt'],
+    ['2', 'notes (2).txt']
+  ] as const) {
+    const download = await begin(dir, 'notes.txt', { ifExists: 'rename' })
+    await bring(download, Buffer.from(text), 0)
+    expect(await download.finish()).toMatchObject({ path: join(dir, name) })
+    expect(await readFile(join(dir, name), 'utf8')).toBe(text)
+  }
+  expect(await readFile(join(dir, 'notes.txt'), 'utf8')).toBe('old')
+})
+
+test('another folder than the share may be named, and what is there is told to nobody', async () => {
+  const [dir, elsewhere] = [await newFolder(), await newFolder()]
+  const placed: string[] = []
+  const downloads = createDownloads({
+    dir,
+    onPlaced: (name) => {
+      placed.push(name)
+      return Promise.resolve()
+    }
+  })
+  onTestFinished(() => downloads.close())
+  for (const into of [undefined, elsewhere]) {
+    const download = await downloads.begin(
+      { name: 'a/x', size: 1 },
+      { ifExists: 'refuse', ...(into === undefined ? {} : { into }) }
+    )
+    await bring(download, Buffer.from('n'), 0)
+    await download.finish()
+    expect(await readFile(join(into ?? dir, 'a/x'), 'utf8')).toBe('n')
+  }
+  expect(placed).toEqual(['a/x'])
+  expect([await readdir(dir), await readdir(elsewhere)]).toEqual([['a'], ['a']])
 })
 
 test('a file that comes into being during the download is not replaced', async () => {
   const dir = await newFolder()
   const download = await begin(dir, 'x')
-  await download.append(Buffer.from('n'))
+  await bring(download, Buffer.from('n'), 0)
   await writeFile(join(dir, 'x'), 'mine')
-  expect(await codeOf(download.finish({ size: 1 }))).toBe('EXISTS')
-  await download.abandon()
+  expect(await codeOf(download.finish())).toBe('EXISTS')
+  await download.abandon({ forget: true })
   expect(await readFile(join(dir, 'x'), 'utf8')).toBe('mine')
   expect(await readdir(dir)).toEqual(['x'])
 })
 
 test('of 50 downloads of one name that end together exactly one wins', async () => {
   const dir = await newFolder()
-  const downloads = await Promise.all(Array.from({ length: 50 }, () => begin(dir, 'folder/x', { size: 2 })))
-  await Promise.all(downloads.map((download, i) => download.append(Buffer.from(String(i + 10)))))
-  const codes = await Promise.all(downloads.map((download) => codeOf(download.finish({ size: 2 }))))
-  await Promise.all(downloads.map((download) => download.abandon()))
+  const { start } = downloadsIn(dir)
+  const downloads = await Promise.all(Array.from({ length: 50 }, () => start('folder/x', { size: 2 })))
+  await Promise.all(downloads.map((download, i) => bring(download, Buffer.from(String(i + 10)), 0)))
+  const codes = await Promise.all(downloads.map((download) => codeOf(download.finish())))
+  await Promise.all(downloads.map((download) => download.abandon({ forget: true })))
   expect(codes.filter((code) => code === undefined)).toHaveLength(1)
   expect(codes.filter((code) => code === 'EXISTS')).toHaveLength(49)
   expect(await readFile(join(dir, 'folder/x'), 'utf8')).toBe(String(codes.indexOf(undefined) + 10))
@@ -118,12 +331,13 @@ test('while many replace one file, a reader never sees a torn one', async () => 
   const contents = Array.from({ length: 20 }, (_, i) => bytesOf(100_000, i + 1))
   const whole = new Set(contents.map((content) => content.toString('latin1')))
   await writeFile(join(dir, 'x'), contents[0] ?? '')
+  const { start } = downloadsIn(dir)
   let replacing = true
   const done = Promise.all(
     contents.map(async (content) => {
-      const download = await begin(dir, 'x', { overwrite: true, size: content.length })
-      await appendAll(download, content)
-      await download.finish({ size: content.length, root: plainRoot(content) })
+      const download = await start('x', { ifExists: 'overwrite', size: content.length, root: plainRoot(content) })
+      await bringAll(download, content)
+      await download.finish()
     })
   ).finally(() => (replacing = false))
   const stillReplacing = () => replacing
@@ -142,22 +356,23 @@ test('a link, a folder, or what lies behind one is never written to', async () =
   await symlink('../outside/file', join(dir, 'link'))
   await writeFile(join(dir, 'file'), '')
   const before = await tree(around)
-  for (const overwrite of [true, false]) {
-    expect(await codeOf(begin(dir, 'out/new', { overwrite }))).toBe('FOLDER')
-    expect(await codeOf(begin(dir, 'file/new', { overwrite }))).toBe('FOLDER')
+  for (const ifExists of ['overwrite', 'refuse', 'rename'] as const) {
+    expect(await codeOf(begin(dir, 'out/new', { ifExists }))).toBe('FOLDER')
+    expect(await codeOf(begin(dir, 'file/new', { ifExists }))).toBe('FOLDER')
     for (const name of ['link', 'folder', 'out']) {
-      expect(await codeOf(begin(dir, name, { overwrite }))).toBe(overwrite ? 'FOLDER' : 'EXISTS')
+      if (ifExists === 'rename') continue
+      expect(await codeOf(begin(dir, name, { ifExists }))).toBe(ifExists === 'overwrite' ? 'FOLDER' : 'EXISTS')
     }
   }
   // The same when they come while the bytes are on their way.
-  const late = await Promise.all([begin(dir, 'a', { overwrite: true }), begin(dir, 'b/c'), begin(dir, 'd/e')])
+  const late = await Promise.all([begin(dir, 'a', { ifExists: 'overwrite' }), begin(dir, 'b/c'), begin(dir, 'd/e')])
   await symlink('../outside/file', join(dir, 'a'))
   await symlink('../outside', join(dir, 'b'))
   await writeFile(join(dir, 'd'), '')
   for (const download of late) {
-    await download.append(Buffer.from('x'))
-    expect(await codeOf(download.finish({ size: 1 }))).toBe('FOLDER')
-    await download.abandon()
+    await bring(download, Buffer.from('x'), 0)
+    expect(await codeOf(download.finish())).toBe('FOLDER')
+    await download.abandon({ forget: true })
   }
   for (const name of ['a', 'b', 'd']) await rm(join(dir, name))
   expect(await tree(around)).toEqual(before)
@@ -176,12 +391,13 @@ test.runIf(process.platform === 'linux')('every legal name of the naughty ones c
   const dir = await newFolder()
   const legal = naughtyNames().filter((name) => name.linux_legal && name.utf8 && name.xml10_representable)
   const names = [...new Set(legal.map(({ name }) => name ?? ''))]
+  const { start } = downloadsIn(dir)
   await Promise.all(
     names.map(async (name) => {
       const content = Buffer.from(name)
-      const download = await begin(dir, name, { size: content.length })
-      await download.append(content)
-      await download.finish({ size: content.length, root: plainRoot(content) })
+      const download = await start(name, { size: content.length, root: plainRoot(content) })
+      await bringAll(download, content)
+      await download.finish()
     })
   )
   const there = await readdir(dir, { encoding: 'buffer' })
@@ -210,27 +426,63 @@ async function smallDisk(): Promise<string | undefined> {
   return rootOf(dir)
 }
 
-test('a full disk is said in one sentence, and what was written is removed', async ({ skip }) => {
+test('a full disk is said in one sentence, and what was kept before stays whole', async ({ skip }) => {
   const dir = await smallDisk()
   if (dir === undefined) return skip('needs the right to mount a small disk')
-  const download = await begin(dir, 'x', { size: 1000 })
-  const content = bytesOf(8_000_000)
-  const failed = appendAll(download, content).then(() => download.finish({ size: content.length }))
-  await expect(failed).rejects.toMatchObject({ code: 'DISK', message: 'Cannot write x: the disk is full' })
-  await download.abandon()
-  expect(await readdir(dir)).toEqual([])
-  const next = await begin(dir, 'y')
-  await next.append(Buffer.from('y'))
-  await next.finish({ size: 1 })
-  expect(await readdir(dir)).toEqual(['y'])
+  const { start } = downloadsIn(dir)
+  const content = bytesOf(1_200_000)
+  // Each has room, both together have not.
+  const [x, y] = [await start('x', { size: content.length }), await start('y', { size: content.length })]
+  await bringAll(x, content)
+  await bring(y, content, 1)
+  const failed = bring(y, content, 0)
+  await expect(failed).rejects.toMatchObject({ code: 'DISK', message: 'Cannot write y: the disk is full' })
+  await y.abandon({ forget: true })
+  await x.finish()
+  expect((await readFile(join(dir, 'x'))).equals(content)).toBe(true)
+  expect(await readdir(dir)).toEqual(['x'])
+  const next = await start('z')
+  await bring(next, Buffer.from('z'), 0)
+  await next.finish()
+  expect(await readdir(dir)).toEqual(['x', 'z'])
 })
 
 test('closing while downloads begin leaves no temporary file, and none begins afterwards', async () => {
   const dir = await newFolder()
-  const downloads = createDownloads({ dir })
-  const begun = Array.from({ length: 20 }, (_, index) => downloads.begin(offerOf(`${index}`), { overwrite: false }))
-  await downloads.close()
+  const { start, close } = downloadsIn(dir)
+  const begun = Array.from({ length: 20 }, (_, index) => start(`${index}`))
+  await close()
   await Promise.allSettled(begun)
   expect(await readdir(dir)).toEqual([])
-  expect(await codeOf(downloads.begin(offerOf('late'), { overwrite: false }))).toBe('CLOSED')
+  expect(await codeOf(start('late'))).toBe('CLOSED')
+})
+
+test('closing waits for what is being written, so that nothing is written afterwards to what has that number then', async () => {
+  const dir = await newFolder()
+  const { start, close } = downloadsIn(dir)
+  const content = bytesOf(20 * PIECE_BYTES)
+  const download = await start('x', { size: content.length })
+  let ended = 0
+  for (let piece = 0; piece < 20; piece++) {
+    const memory = await download.memory()
+    memory.bytes.set(pieceOf(content, piece))
+    void download.keep(piece, memory).finally(() => ended++)
+  }
+  await download.abandon()
+  expect(ended).toBe(20)
+  await close()
+  const [left = ''] = await readdir(join(dir, '.p2p-rx'))
+  expect((await readFile(join(dir, '.p2p-rx', left))).equals(content)).toBe(true)
+})
+
+test('who leaves while the file gets its name leaves one file, and nothing beside it', async () => {
+  const dir = await newFolder()
+  const { start } = downloadsIn(dir)
+  for (const name of ['a', 'b', 'c', 'd']) {
+    const download = await start(name)
+    await bring(download, Buffer.from(name), 0)
+    await Promise.all([download.finish(), download.abandon()])
+    expect((await stat(join(dir, name))).nlink).toBe(1)
+  }
+  expect(await readdir(dir)).toEqual(['a', 'b', 'c', 'd'])
 })

@@ -50,7 +50,7 @@ test('no name of the corpora that is not plain reaches anything, for reading or 
   for (const name of bad) {
     expect(await read(share, name)).toBeUndefined()
     expect(() => locate(share, name)).toThrow(expect.objectContaining({ code: 'BAD_NAME' }) as Error)
-    const begun = downloads.begin({ name, size: 1, holders: [] }, { overwrite: true })
+    const begun = downloads.begin({ name, size: 1 }, { ifExists: 'overwrite' })
     await expect(begun).rejects.toMatchObject({ code: 'BAD_NAME' })
   }
   expect(await tree(around)).toEqual(before)
@@ -182,9 +182,9 @@ test.runIf(onLinux)('a folder that turns into a link while files are put into it
   const outcomes = new Set<string>()
   for (let i = 0; i < 150 || outcomes.size < 2; i++) {
     try {
-      const download = await downloads.begin({ name: `folder/sub/x${i}`, size: 1, holders: [] }, { overwrite: true })
-      await download.append(Buffer.from('x'))
-      await download.finish({ size: 1 }).finally(() => download.abandon())
+      const download = await downloads.begin({ name: `folder/sub/x${i}`, size: 1 }, { ifExists: 'overwrite' })
+      await download.keep(0, await download.memory())
+      await download.finish().finally(() => download.abandon({ forget: true }))
       outcomes.add('done')
     } catch (error) {
       outcomes.add((error as { code: string }).code)

@@ -32,7 +32,7 @@ function join(network: MemoryNetwork, { scheduler }: Clock, at: number, neighbou
   let queries = 0
   const { ask } = createQuery({
     ask: (other, question) => budget(transport.ask(other, question)),
-    find: (name) => Promise.resolve(name === `${at}.txt` ? { name, size: 1, modifiedMs: 0 } : undefined),
+    find: ({ name }) => Promise.resolve(name === `${at}.txt` ? { name, size: 1, modifiedMs: 0 } : undefined),
     neighbours: () => askablePeers(directory.state()),
     report: (other, reason) => directory.send({ type: 'fail', url: other, reason }),
     newId: () => `${url}#${++queries}`,
