@@ -15,7 +15,7 @@ const MAX_PORT = 65_535
 /** The most a query may take; longer is a slip of the finger. */
 const MAX_TIMEOUT_SECONDS = 600
 /** Uploads at a time; each holds a file open. */
-const MAX_SLOTS = 1_000
+const MAX_SLOTS = 384
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string

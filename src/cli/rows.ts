@@ -12,9 +12,9 @@ const LEAST_NAME_CHARS = 12
 export type Row = (columns: number) => readonly string[]
 
 export function fileRowOf(progress: Progress, verbose: number): Row {
-  const { name, bytes, total, bytesPerSecond, holders, rates } = progress
+  const { name, bytes, total, bytesPerSecond, rates } = progress
   const details = fileDetails(progress)
-  const below = verbose > 0 ? holderLines(rates ?? holders.map((url) => ({ url })), bytesPerSecond) : []
+  const below = verbose > 0 ? holderLines(rates, bytesPerSecond) : []
   return (columns) => [line(name, bar(bytes, total), details, columns), ...below]
 }
 
@@ -23,7 +23,7 @@ export function folderRowOf(pattern: string, progress: FolderProgress, verbose: 
   const details = folderDetails({ ...progress, failed: failed.length })
   const below =
     verbose > 0 && latest !== undefined
-      ? [`  ${printable(latest.name)}`, ...holderLines(latest.rates ?? [], latest.bytesPerSecond)]
+      ? [`  ${printable(latest.name)}`, ...holderLines(latest.rates, latest.bytesPerSecond)]
       : []
   return (columns) => [line(pattern, bar(bytes, total), details, columns), ...below]
 }

@@ -118,8 +118,8 @@ export function swarm(init: SwarmInit): Observable<SwarmStep> {
     function readJob({ holder, range }: SwarmJob & { type: 'read' }): Observable<SwarmCommand> {
       const end = () => actor.state().lanes.get(holder)?.end ?? 0
       return lane({ name, root, holder, range, place, read, end, nowMs }).pipe(
-        takeUntil(stopped$.pipe(filter((stopped) => stopped === holder))),
-        concatMap((what) => told(holder, what))
+        concatMap((what) => told(holder, what)),
+        takeUntil(stopped$.pipe(filter((stopped) => stopped === holder)))
       )
     }
 
@@ -155,8 +155,9 @@ export function swarm(init: SwarmInit): Observable<SwarmStep> {
             return type
           })
           return from(kept).pipe(
-            map((type): SwarmCommand =>
-              type === 'wrong' ? { type, piece, holder, nowMs: nowMs() } : { type, piece, nowMs: nowMs() }
+            map(
+              (type): SwarmCommand =>
+                type === 'wrong' ? { type, piece, holder, nowMs: nowMs() } : { type, piece, nowMs: nowMs() }
             )
           )
         }),
