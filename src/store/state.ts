@@ -1,7 +1,7 @@
 /** What outlives the process: a database in a folder of its own, in parts that know nothing of each other. */
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ClassicLevel } from 'classic-level'
+import type { ClassicLevel } from 'classic-level'
 import { asP2pError, P2pError } from '../errors.js'
 
 /** Entries looked at in one turn through the disk threads. */
@@ -71,6 +71,8 @@ async function* pages<T>(iterator: { nextv: (size: number) => Promise<T[]>; clos
 }
 
 async function openAnyhow(dir: string, location: string): Promise<ClassicLevel> {
+  // Loaded only where there is a state: a short command has none.
+  const { ClassicLevel } = await import('classic-level')
   try {
     return await openReadable(location)
   } catch (error) {
@@ -93,6 +95,7 @@ async function openAnyhow(dir: string, location: string): Promise<ClassicLevel> 
 
 /** Some damage shows only when the entries are read. */
 async function openReadable(location: string): Promise<ClassicLevel> {
+  const { ClassicLevel } = await import('classic-level')
   const database = new ClassicLevel(location)
   await database.open()
   try {
