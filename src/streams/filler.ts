@@ -63,7 +63,7 @@ export function createFiller(place: Pick<Download, 'memory' | 'memoryNow' | 'siz
         if (released) return
         const piece = pieceAt(takenTo)
         const slot = slots.get(piece) ?? put(piece, await place.memory())
-        if (slot === undefined || released) return
+        if (slot === undefined) return
         const at = takenTo - piece * PIECE_BYTES
         const part = rest.subarray(0, endOf(piece) - takenTo)
         const inPlace = part.buffer === slot.bytes.buffer && part.byteOffset === slot.bytes.byteOffset + at
