@@ -2,9 +2,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 
 export const RUNS = 5
 
@@ -13,9 +14,20 @@ export const MAIN = new URL('../dist/cli/main.js', import.meta.url).pathname
 const running = new Set()
 const folders = []
 process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL')
+  for (const child of running) kill(child)
   for (const folder of folders) rmSync(folder, { recursive: true, force: true })
 })
+// A signal alone would end the bench without its clean-up.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1))
+
+/** The program and whatever it has started itself. */
+function kill(child) {
+  try {
+    process.kill(-child.pid, 'SIGKILL')
+  } catch {
+    // It has ended.
+  }
+}
 
 /** A folder that is gone when the bench is. */
 export function scratch() {
@@ -33,32 +45,64 @@ export async function freePort() {
   return port
 }
 
-/** Starts a program and waits for the first thing it says, on stdout or stderr. */
-export async function serve(command, ...args) {
-  const child = spawn(command, args, { stdio: 'pipe' })
+/** Starts a program that serves until it is stopped; what it says is not read. `failed` rejects should it end before. */
+export function launch(command, ...args) {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   running.add(child)
-  await Promise.race([
-    once(child.stdout, 'data'),
-    once(child.stderr, 'data'),
-    once(child, 'exit').then(() => Promise.reject(new Error(`${command} ended before it served`)))
-  ])
+  let said = ''
+  child.stderr.on('data', (chunk) => (said = `${said}${chunk}`.slice(-500)))
   child.stdout.resume()
-  child.stderr.resume()
+  const failed = new Promise((_, reject) => {
+    child.once('error', reject)
+    child.once('exit', (code) => reject(new Error(`${command} ended with ${code} before it served: ${said.trim()}`)))
+  })
+  failed.catch(() => undefined)
   return {
+    child,
+    failed,
     peakMiB: () => peakOf(child.pid),
     async stop() {
       running.delete(child)
-      if (child.exitCode !== null) return
-      child.kill('SIGKILL')
+      if (child.exitCode !== null || child.signalCode !== null) return
+      kill(child)
       await once(child, 'exit')
     }
   }
 }
 
+/** Starts a program and waits for the first thing it says, on stdout or stderr. */
+export async function serve(command, ...args) {
+  const server = launch(command, ...args)
+  const { stdout, stderr } = server.child
+  await Promise.race([once(stdout, 'data'), once(stderr, 'data'), server.failed])
+  return server
+}
+
+/** Starts a program that says nothing, and waits until its port takes connections. */
+export async function serveOn(port, command, ...args) {
+  const server = launch(command, ...args)
+  await Promise.race([connectable(port), server.failed])
+  return server
+}
+
+async function connectable(port) {
+  for (let tries = 0; tries < 500; tries++) {
+    const socket = connect(port, '127.0.0.1')
+    const isOpen = await once(socket, 'connect').then(
+      () => true,
+      () => false
+    )
+    socket.destroy()
+    if (isOpen) return
+    await setTimeout(20)
+  }
+  throw new Error(`Nobody listens at port ${port}`)
+}
+
 /** Runs a program to its end: what it printed, the time it took and the most memory it held. */
 export async function run(command, ...args) {
   const startedMs = performance.now()
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   running.add(child)
   let output = ''
   let errors = ''
@@ -67,8 +111,7 @@ export async function run(command, ...args) {
   let peakMiB = 0
   // The high-water mark is gone with the process, so it is read while it lives.
   const watch = setInterval(() => (peakMiB = Math.max(peakMiB, peakOf(child.pid))), 20)
-  const [code] = await once(child, 'close')
-  clearInterval(watch)
+  const [code] = await once(child, 'close').finally(() => clearInterval(watch))
   running.delete(child)
   if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${code}: ${errors}`)
   return { output, seconds: (performance.now() - startedMs) / 1_000, peakMiB }

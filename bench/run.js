@@ -1,7 +1,7 @@
 /** `npm run bench -- NAME`: runs bench/NAME.js, which measures when it is imported. */
 import { readdirSync } from 'node:fs'
 
-const HELPERS = new Set(['run.js', 'graphs.js', 'load.js', 'processes.js', 'table.js', 'tree.js'])
+const HELPERS = new Set(['run.js', 'index-delay.js', 'graphs.js', 'load.js', 'processes.js', 'table.js', 'tree.js'])
 const names = readdirSync(import.meta.dirname)
   .filter((file) => file.endsWith('.js') && !HELPERS.has(file))
   .map((file) => file.slice(0, -'.js'.length))

@@ -5,7 +5,16 @@ import type { FolderLibrary } from './store/library.js'
 import type { Sources } from './streams/download.js'
 import { readOpened } from './streams/local-read.js'
 import { createPassOn } from './streams/pass-on.js'
-import type { HashesOutcome, HashRequest, Inbound, PeerUrl, Question, RootOutcome, SharedFile, Transport } from './streams/ports.js'
+import type {
+  HashesOutcome,
+  HashRequest,
+  Inbound,
+  PeerUrl,
+  Question,
+  RootOutcome,
+  SharedFile,
+  Transport
+} from './streams/ports.js'
 
 export interface ContentInit {
   readonly library: FolderLibrary
@@ -20,7 +29,9 @@ export function createContent({ library, cache, transport, ownUrl }: ContentInit
   const passOn = createPassOn(transport)
   const served: Pick<Inbound, 'open' | 'openRoot' | 'hashes' | 'rootOf'> = {
     open: async (name) =>
-      cache.find(name) !== undefined && (await library.find(name)) === undefined ? cache.open(name) : library.open(name),
+      cache.find(name) !== undefined && (await library.find(name)) === undefined
+        ? cache.open(name)
+        : library.open(name),
     async openRoot(root) {
       if (cache.findRoot(root) !== undefined) return cache.openRoot(root)
       const passed = (await library.findRoot(root)) === undefined ? passOn.open(root) : undefined
@@ -59,7 +70,7 @@ export function createContent({ library, cache, transport, ownUrl }: ContentInit
       holder === ownUrl() ? ownRoot(name, waitMs) : transport.rootOf(holder, name, waitMs)
   }
 
-  async function find({ name, root }: Question, elsewhere: boolean): Promise<SharedFile | undefined> {
+  async function find({ name = '', root }: Partial<Question>, elsewhere = false): Promise<SharedFile | undefined> {
     if (root !== undefined) return (await library.findRoot(root)) ?? cache.findRoot(root)
     return elsewhere ? undefined : ((await library.find(name)) ?? cache.find(name))
   }

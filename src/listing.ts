@@ -57,7 +57,7 @@ export function matchingOffers(
       )
     }),
     map((offers) => {
-      if (offers.size === 0) throw new P2pError('NOT_FOUND', `No known peer has a file like ${pattern}`)
+      if (offers.size === 0) throw new P2pError('NOT_FOUND', `None of the known peers lists a file like ${pattern}`)
       return [...offers.values()]
     })
   )

@@ -1,10 +1,10 @@
 /** What the user of a peer may order: hello, query, fetch and list, with what goes wrong as a P2pError. */
-import { filter, from, map, type Observable, type SchedulerLike, switchMap, take } from 'rxjs'
+import { concat, concatMap, filter, from, map, type Observable, of, type SchedulerLike, switchMap, take } from 'rxjs'
 import { type ErrorCode, P2pError } from './errors.js'
 import { listPages, matchingOffers } from './listing.js'
 import { parsePeerUrl } from './options.js'
 import { type Directory, type KnownPeer, knownPeers } from './streams/directory.js'
-import { type FolderProgress, fetchAll } from './streams/fetch-all.js'
+import { type FolderProgress, fetchAll, LISTING } from './streams/fetch-all.js'
 import { isPlainName } from './streams/names.js'
 import type { IfExists, Offer, Outcome, PeerUrl, SharedFile, Transport } from './streams/ports.js'
 import type { Progress, Transfer, TransferOptions } from './streams/transfer.js'
@@ -47,6 +47,8 @@ export interface OrdersInit {
   readonly transport: Transport
   /** Our own query; `elsewhere` leaves our share out. */
   readonly ask: (name: string, elsewhere: boolean) => Observable<Outcome>
+  /** Whether the file of this name there (or in the share) has this very content. */
+  readonly isHere: (offer: Offer, into: string | undefined) => Promise<boolean>
   readonly ownUrl: () => PeerUrl
   readonly scheduler: SchedulerLike
   /** Puts work off until the peer has started, and ends it when the peer ends. */
@@ -54,7 +56,7 @@ export interface OrdersInit {
 }
 
 export function createOrders(init: OrdersInit): Orders {
-  const { directory, transfer, transport, ask, ownUrl, scheduler, whenStarted } = init
+  const { directory, transfer, transport, ask, isHere, ownUrl, scheduler, whenStarted } = init
   return {
     hello: (url) =>
       whenStarted(() => {
@@ -91,14 +93,21 @@ export function createOrders(init: OrdersInit): Orders {
         )
       }),
     fetchAll: (pattern, options = {}) =>
-      whenStarted(() =>
-        matchingOffers(transport, directory, pattern).pipe(
-          switchMap((offers) => {
-            const fetch = (offer: Offer) => transfer.fetch(offer.name, { ...complete(options), offer })
-            return fetchAll({ offers, fetch, scheduler })
-          })
+      whenStarted(() => {
+        const how = complete(options)
+        const fetch = (offer: Offer) =>
+          transfer.fetch(offer.name, { ...how, offer }).pipe(
+            concatMap((result) => {
+              if (result.type !== 'failed' || result.code !== 'EXISTS') return of(result)
+              // Run again, a pattern goes on where it was: what has come is no failure.
+              return from(isHere(offer, how.into)).pipe(map((here) => (here ? ({ type: 'here' } as const) : result)))
+            })
+          )
+        const all$ = matchingOffers(transport, directory, pattern).pipe(
+          switchMap((offers) => fetchAll({ offers, fetch, scheduler }))
         )
-      ),
+        return concat(of(LISTING), all$)
+      }),
     list: (url) =>
       whenStarted(() => {
         parsePeerUrl(url)

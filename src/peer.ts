@@ -24,21 +24,22 @@ import {
   tap,
   throwError
 } from 'rxjs'
-import { asP2pError, type ErrorCode, P2pError } from './errors.js'
 import { createContent } from './content.js'
+import { asP2pError, type ErrorCode, P2pError } from './errors.js'
 import { checkRates, completeOptions, type PeerOptions } from './options.js'
 import { createOrders, missed, type Orders } from './orders.js'
 import { createCache } from './store/cache.js'
 import { createDownloads } from './store/downloads.js'
 import { prepareFolder } from './store/folder.js'
+import { hasContent } from './store/hash-file.js'
 import { createLibrary, type FolderLibrary } from './store/library.js'
 import { NOTHING_SHARED } from './store/nothing-shared.js'
 import { openState, type State } from './store/state.js'
 import { createBudget, within } from './streams/budget.js'
 import { askablePeers, createDirectory, type KnownPeer, knownPeers } from './streams/directory.js'
 import type { Happening, PeerEvent } from './streams/events.js'
-import { PRIVATE_FOLDER } from './streams/names.js'
 import { moreHolders } from './streams/more-holders.js'
+import { PRIVATE_FOLDER } from './streams/names.js'
 import type { Inbound, Outcome, PeerUrl, Question, SharedFile, Transport } from './streams/ports.js'
 import { createQuery } from './streams/query.js'
 import type { Asked } from './streams/query-rules.js'
@@ -147,6 +148,7 @@ export function createPeer(given: PeerOptions): Peer {
           return found.type === 'offered' ? found.offer : missed(name)
         })
       ),
+    own: async (root) => ((await content.find({ root })) === undefined ? undefined : ownUrl),
     downloads,
     scheduler,
     stop$
@@ -158,7 +160,8 @@ export function createPeer(given: PeerOptions): Peer {
     asked: (question, as) =>
       query.ask({ question, as, own: false }).pipe(
         tap((outcome) => {
-          if (outcome.type === 'offered' && outcome.offer.relays?.includes(as) === true) content.passOn.note(outcome.offer)
+          if (outcome.type === 'offered' && outcome.offer.relays?.includes(as) === true)
+            content.passOn.note(outcome.offer)
         })
       ),
     askedForContent: createRelay({
@@ -235,6 +238,8 @@ export function createPeer(given: PeerOptions): Peer {
     transfer,
     transport,
     ask: askOurselves,
+    isHere: async ({ name, size, root }, into = dir) =>
+      root !== undefined && hasContent(join(into, name), { size, root }),
     ownUrl: () => ownUrl,
     scheduler,
     whenStarted

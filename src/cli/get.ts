@@ -1,59 +1,168 @@
-/** `p2p-rx get`: one file from the network, without a running peer. */
+/** `p2p-rx get`: files from the network, through the peer that runs or one of its own for the moment. */
 import { createReadStream, rmSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { lastValueFrom, takeUntil, tap } from 'rxjs'
-import { createPeer, P2pError } from '../index.js'
-import { createMissingFolder, type PeerFlags, somePeersOf } from './inputs.js'
-import { formatSize, say, writeJson } from './output.js'
-import { createBar } from './progress.js'
+import { lastValueFrom, tap, toArray } from 'rxjs'
+import { createPeer, P2pError, type PeerEvent, type Progress } from '../index.js'
+import { capOf } from './amounts.js'
+import { createAskExists, type ExistsFlags, ifExistsOf } from './ask-exists.js'
+import { createBoard } from './board.js'
+import { type Engine, fetchNames, type Outcome } from './fetching.js'
+import { createMissingFolder, type PeerFlags, peersOf } from './inputs.js'
+import { say, writeJson } from './output.js'
+import { exitCodeOf, tellOutcome } from './results.js'
+import { engineOf, type RunningFlags, requireRunningPeer } from './running.js'
 import { type Stops, stoppedExitCode, watchStops } from './stop.js'
 
-export interface GetFlags extends PeerFlags {
+export interface GetFlags extends PeerFlags, RunningFlags, ExistsFlags {
   readonly output: string
-  readonly overwrite?: boolean
+  readonly wait?: boolean
+  readonly up?: number
+  readonly down?: number
+  /** Whether a cap was typed, and is not one of the environment that is meant for `start`. */
+  readonly capTyped: boolean
+  readonly input: boolean
   readonly progress: boolean
+  readonly verbose?: number
   readonly json?: boolean
   readonly timeout?: number
 }
 
-export async function get(name: string, flags: GetFlags): Promise<number> {
+export async function get(names: readonly string[], flags: GetFlags): Promise<number> {
   const stops = watchStops()
-  const { output, overwrite, json = false, progress, timeout } = flags
+  const { output, json = false, progress, wait = false, verbose = 0 } = flags
+  const ifExists = ifExistsOf(flags)
   const toStdout = output === '-'
   if (toStdout && json)
     throw new P2pError('USAGE', 'Events and the file cannot both go to stdout', {
       advice: 'Leave out --json, or name a folder with -o.'
     })
-  const peers = await somePeersOf(flags)
-  const dir = toStdout ? await temporaryFolder() : output
-  if (!toStdout) await createMissingFolder(dir)
+  if (toStdout && names.length > 1)
+    throw new P2pError('USAGE', 'Only one file can go to stdout', { advice: 'Name a folder with -o.' })
 
-  const peer = createPeer({
-    dir,
-    visitor: true,
-    peers,
-    queryTimeoutMs: timeout === undefined ? undefined : Math.ceil(timeout * 1_000)
-  })
-  if (json) peer.event$.subscribe(writeJson)
-  const bar = await createBar(progress && !json)
+  const source = await sourceOf(flags)
+  const into = toStdout ? await temporaryFolder() : resolve(output)
+  if (!toStdout) await createMissingFolder(output)
+  const { engine, ready, close } = source(into)
+  const board = await createBoard(progress && !json)
+  const asks = ifExists === 'refuse' && flags.input && !json && !toStdout && process.stdin.isTTY && process.stderr.isTTY
+  const unfinished = new Set<string>()
   try {
-    await peer.ready()
-    const progress$ = peer.fetch(name, { ifExists: overwrite ? 'overwrite' : 'refuse' }).pipe(tap(bar.show), takeUntil(stops.stop$))
-    const last = await lastValueFrom(progress$, { defaultValue: undefined })
-    bar.stop()
-    if (last?.path !== undefined) {
-      if (toStdout) await copyToStdout(last.path, stops)
-      else say(`Fetched ${name} (${formatSize(last.total)}) to ${last.path}`)
-    }
-    return stops.reason === undefined ? 0 : stoppedExitCode(stops.reason)
+    await ready()
+    const outcome$ = fetchNames(names, {
+      engine,
+      board,
+      stop$: stops.stop$,
+      ifExists,
+      askExists: asks ? createAskExists(board, stops) : undefined,
+      into,
+      wait,
+      verbose,
+      patterns: !toStdout,
+      onBegun: (name) => unfinished.add(name)
+    })
+    const told$ = outcome$.pipe(
+      tap((outcome) => {
+        unfinished.delete(outcome.name)
+        if (!(toStdout && outcome.type === 'here')) tellOutcome(outcome, board.say, into)
+      })
+    )
+    const outcomes = await lastValueFrom(told$.pipe(toArray()))
+    board.stop()
+    if (toStdout) await copyToStdout(outcomes[0], stops)
+    if (stops.reason === undefined) return exitCodeOf(outcomes)
+    if (stops.reason !== 'nobody reads' && unfinished.size > 0 && !toStdout)
+      say('Stopped; what has come so far is kept. Run the same command again to go on.')
+    return stoppedExitCode(stops.reason)
   } finally {
-    bar.stop()
-    await peer.close()
+    board.stop()
+    await close()
   }
 }
+
+interface Opened {
+  readonly engine: Engine
+  readonly ready: () => Promise<unknown>
+  readonly close: () => Promise<void>
+}
+
+/** Where the files come from; nothing is started before the folder to put them in is known. */
+async function sourceOf(flags: GetFlags): Promise<(into: string) => Opened> {
+  const { timeout, json = false, up, down } = flags
+  const timeoutMs = timeout === undefined ? undefined : Math.ceil(timeout * 1_000)
+  const { typed, listed } = await peersOf(flags)
+  const peers = [...new Set([...typed, ...listed])]
+  if (peers.length === 0) {
+    const client = await requireRunningPeer(flags)
+    if (flags.capTyped)
+      throw new P2pError('USAGE', 'The peer that runs has caps of its own', {
+        advice: 'Change them in its shell, like: down 2M.'
+      })
+    const engine = engineOf(client, timeoutMs)
+    const nothing = () => Promise.resolve()
+    return () => ({ engine: json ? telling(engine) : engine, ready: nothing, close: nothing })
+  }
+  return (into) => {
+    const peer = createPeer({
+      dir: into,
+      visitor: true,
+      peers,
+      rates: { uploadBytesPerSecond: capOf(up), downloadBytesPerSecond: capOf(down) },
+      queryTimeoutMs: timeoutMs
+    })
+    if (json) peer.event$.subscribe(writeJson)
+    // Its folder is where the files go: that need not be said with each.
+    const engine: Engine = {
+      fetch: (name, options) => peer.fetch(name, { ...options, into: undefined }),
+      fetchAll: (pattern, options) => peer.fetchAll(pattern, { ...options, into: undefined })
+    }
+    return { engine, ready: peer.ready, close: peer.close }
+  }
+}
+
+/** Tells the transfers ordered here as the events they are; those of others through the same peer are not ours to tell. */
+function telling(engine: Engine): Engine {
+  const begun = new Set<string>()
+  const tell = (happening: DistributiveOmit<PeerEvent, 'at' | 'v'>) =>
+    writeJson({ ...happening, at: new Date().toISOString(), v: 1 })
+  const tellProgress = ({ path, root, state, code: _, ...progress }: Progress) => {
+    const { name, total } = progress
+    if (state !== 'running') return
+    if (!begun.has(name)) {
+      begun.add(name)
+      tell({ type: 'transfer-started', name, size: total })
+    }
+    if (path === undefined) tell({ type: 'transfer-progressed', ...progress })
+    else {
+      begun.delete(name)
+      tell({ type: 'transfer-completed', name, size: total, path, root: root ?? '' })
+    }
+  }
+  const tellError = (name: string) => (error: unknown) => {
+    if (error instanceof P2pError) tell({ type: 'transfer-failed', name, code: error.code })
+  }
+  return {
+    fetch: (name, options) => engine.fetch(name, options).pipe(tap({ next: tellProgress, error: tellError(name) })),
+    fetchAll: (pattern, options) => {
+      let failures = 0
+      let told = ''
+      return engine.fetchAll(pattern, options).pipe(
+        tap(({ latest, failed }) => {
+          // The progress of a folder repeats that of its latest file.
+          const state = latest && JSON.stringify([latest.name, latest.bytes, latest.path])
+          if (latest !== undefined && state !== told) tellProgress(latest)
+          told = state ?? ''
+          for (const { name, code } of failed.slice(failures)) tell({ type: 'transfer-failed', name, code })
+          failures = failed.length
+        })
+      )
+    }
+  }
+}
+
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
 
 /** A folder that is gone when this process ends, in whatever way it ends short of being killed. */
 async function temporaryFolder(): Promise<string> {
@@ -63,11 +172,12 @@ async function temporaryFolder(): Promise<string> {
 }
 
 /** Only now, when the file is whole and checked, does a reader see its first byte. */
-async function copyToStdout(path: string, { stop$ }: Stops): Promise<void> {
+async function copyToStdout(outcome: Outcome | undefined, { stop$ }: Stops): Promise<void> {
+  if (outcome?.type !== 'here') return
   const interrupted = new AbortController()
   const subscription = stop$.subscribe(() => interrupted.abort())
   try {
-    await pipeline(createReadStream(path), process.stdout, { end: false, signal: interrupted.signal })
+    await pipeline(createReadStream(outcome.path), process.stdout, { end: false, signal: interrupted.signal })
   } catch (error) {
     // The reader has gone, or the user asked to stop: the exit code tells the latter.
     if (!interrupted.signal.aborted && (error as NodeJS.ErrnoException).code !== 'EPIPE') throw error

@@ -24,16 +24,6 @@ export async function peersOf({ peer = [], peers }: PeerFlags): Promise<{ typed:
   return { typed, listed }
 }
 
-/** All of {@link peersOf}, each once, where nothing can be done without at least one. */
-export async function somePeersOf(flags: PeerFlags): Promise<string[]> {
-  const { typed, listed } = await peersOf(flags)
-  const urls = [...new Set([...typed, ...listed])]
-  if (urls.length > 0) return urls
-  throw new P2pError('USAGE', 'There is nobody to ask', {
-    advice: 'Name a peer with --peer http://HOST:PORT, or a file of them with --peers FILE.'
-  })
-}
-
 /** The secret in a file, without the line end an editor leaves; warns when others can read it too. */
 export async function readSecret(file: string): Promise<string> {
   const { text, mode } = await readSmall(file, MAX_SECRET_BYTES)

@@ -1,18 +1,19 @@
-/** `p2p-rx ls`: what a folder would share, or what a peer shares. */
+/** `p2p-rx ls`: what a folder would share, or what a peer shares: one that is named, or the one that runs here. */
 import { tmpdir } from 'node:os'
 import { firstValueFrom, lastValueFrom, takeUntil, tap } from 'rxjs'
-import { createPeer, parsePeerUrl, type SharedFile } from '../index.js'
+import type { ControlClient } from '../control/client.js'
+import { createPeer, P2pError, parsePeerUrl, type SharedFile } from '../index.js'
 import { requireFolder } from './inputs.js'
 import { answer, fileRow, say, writeJson } from './output.js'
+import { findRunningPeer, orThrow, type RunningFlags } from './running.js'
 import { type Stops, stoppedExitCode, watchStops } from './stop.js'
 
-export interface LsFlags {
-  readonly dir?: string
+export interface LsFlags extends RunningFlags {
   readonly peer?: string
   readonly json?: boolean
 }
 
-export async function ls({ dir = '.', peer: url, json = false }: LsFlags): Promise<number> {
+export async function ls({ dir, stateDir, peer: url, json = false }: LsFlags): Promise<number> {
   const stops = watchStops()
   let count = 0
   const show = (files: readonly SharedFile[]) => {
@@ -21,13 +22,29 @@ export async function ls({ dir = '.', peer: url, json = false }: LsFlags): Promi
       if (json) writeJson(file)
       else answer(fileRow(file))
   }
-  if (url === undefined) {
-    await requireFolder(dir)
-    show(await listFolder(dir))
-  } else await listPeer(parsePeerUrl(url), show, stops)
+  const running = url === undefined ? await findRunningPeer({ stateDir, dir }) : undefined
+  if (running === undefined && url === undefined && stateDir !== undefined)
+    throw new P2pError('USAGE', `No peer runs with the state folder ${stateDir}`, {
+      advice: 'Name the folder with --dir, or a peer with --peer.'
+    })
+  if (url !== undefined) await listPeer(parsePeerUrl(url), show, stops)
+  else if (running !== undefined) await listRunning(running, show, stops)
+  else {
+    await requireFolder(dir ?? '.')
+    show(await listFolder(dir ?? '.'))
+  }
   if (stops.reason !== undefined) return stoppedExitCode(stops.reason)
-  if (count === 0) say(`${url ?? dir} has nothing to share.`)
+  if (count === 0) say(`${url ?? dir ?? (running ? 'Your peer' : '.')} has nothing to share.`)
   return 0
+}
+
+/** What the peer that runs shares; it has read the folder already. */
+async function listRunning(client: ControlClient, show: (files: readonly SharedFile[]) => void, { stop$ }: Stops) {
+  const file$ = orThrow(client.files()).pipe(
+    tap((file) => show([file])),
+    takeUntil(stop$)
+  )
+  await lastValueFrom(file$, { defaultValue: undefined })
 }
 
 /** Hands over page after page as it comes. */

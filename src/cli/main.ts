@@ -2,16 +2,20 @@
 /** The program `p2p-rx`: what can be said on the command line. Each command is loaded only when it is run. */
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { parseAmount, RATE_RULE, SIZE_RULE } from './amounts.js'
 import type { GetFlags } from './get.js'
 import type { HashFlags } from './hash.js'
 import type { LsFlags } from './ls.js'
 import type { PeersFlags } from './peers.js'
 import type { StartFlags } from './start.js'
+import type { StatusFlags } from './status.js'
 
 const USAGE_EXIT_CODE = 2
 const MAX_PORT = 65_535
 /** The most a query may take; longer is a slip of the finger. */
 const MAX_TIMEOUT_SECONDS = 600
+/** Uploads at a time; each holds a file open. */
+const MAX_SLOTS = 384
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string
@@ -45,10 +49,56 @@ function seconds(value: string): number {
   throw new InvalidArgumentError(`Give a number of seconds, more than 0 and at most ${MAX_TIMEOUT_SECONDS}.`)
 }
 
+/** 0 where there is no cap: commander takes nothing for an empty text. */
+function rate(value: string): number {
+  const bytesPerSecond = parseAmount(value)
+  if (bytesPerSecond === undefined) throw new InvalidArgumentError(RATE_RULE)
+  return bytesPerSecond
+}
+
+function size(value: string): number {
+  const bytes = parseAmount(value)
+  if (bytes === undefined) throw new InvalidArgumentError(SIZE_RULE)
+  return bytes
+}
+
+function slotNumber(value: string): number {
+  const slots = Number(value)
+  if (/^\d+$/.test(value) && slots >= 1 && slots <= MAX_SLOTS) return slots
+  throw new InvalidArgumentError(`Give a whole number from 1 to ${MAX_SLOTS}.`)
+}
+
+const count = (_: unknown, soFar = 0) => soFar + 1
+
+/**
+ * Whom to ask, when it is said twice: what is typed counts more than the environment, where P2PRX_PEER and P2PRX_DIR
+ * may be meant for `start`.
+ */
+function withoutOverruled<T extends object>(given: T, command: Command): T {
+  const source = (name: string) => command.getOptionValueSource(name)
+  const flags = source('dir') === 'cli' && source('stateDir') === 'env' ? { ...given, stateDir: undefined } : given
+  if (source('dir') !== 'cli' && source('stateDir') !== 'cli') return flags
+  if (source('peer') === 'cli' || source('peers') === 'cli')
+    command.error('error: ask other peers or the one that runs; leave out --peer and --peers, or --dir and --state-dir')
+  return { ...flags, peer: undefined, peers: undefined }
+}
+
+/** Of --overwrite, --rename and --skip the typed one; that of the environment only where none is. */
+function withoutOverruledExists<T extends object>(flags: T, command: Command): T {
+  const names = ['overwrite', 'rename', 'skip']
+  const fromEnv = names.filter((name) => command.getOptionValueSource(name) === 'env')
+  if (fromEnv.length === 0 || !names.some((name) => command.getOptionValueSource(name) === 'cli')) return flags
+  return { ...flags, ...Object.fromEntries(fromEnv.map((name) => [name, undefined])) }
+}
+
 const dirOption = (description: string) => option('--dir <folder>', description)
 const peerOption = () =>
   option('--peer <url>', 'a peer to ask, like http://127.0.0.1:4242; may be repeated').argParser(collectUrls)
 const peersOption = () => option('--peers <file>', 'a file with a peer on each line; # begins a comment')
+const stateDirOption = (description: string) => option('--state-dir <folder>', description)
+const runningDirOption = () => dirOption('through the peer that runs for this folder')
+const runningStateDirOption = () => stateDirOption('through the peer that runs with this state folder')
+const rateOption = (flags: string, description: string) => option(`${flags} <rate>`, description).argParser(rate)
 const jsonOption = (what: string) => option('--json', `${what} on stdout, one JSON object a line`)
 const noProgressOption = () => option('--no-progress', 'no progress bar, also on a terminal')
 
@@ -68,6 +118,13 @@ program
   .addOption(peerOption())
   .addOption(peersOption())
   .addOption(option('--secret-file <file>', 'with this secret others may make this peer fetch'))
+  .addOption(rateOption('--up', 'the most that is sent, like 2M or 500K a second; 0 or none for no cap'))
+  .addOption(rateOption('--down', 'the most that is received'))
+  .addOption(rateOption('--up-per-peer', 'the most that is sent to one peer'))
+  .addOption(rateOption('--down-per-peer', 'the most that is received from one peer'))
+  .addOption(option('--slots <number>', 'uploads at a time; others wait their turn').argParser(slotNumber))
+  .addOption(option('--cache <size>', 'disk for what is passed on for others, like 1G; 0 for none').argParser(size))
+  .addOption(stateDirOption('where it keeps what outlives it; default: a folder of its own for each --dir'))
   .addOption(option('--no-shell', 'no shell: run until a signal stops it'))
   .addOption(noProgressOption())
   .addOption(jsonOption('events'))
@@ -79,43 +136,70 @@ program
 program
   .command('get')
   .alias('fetch')
-  .description('get one file by name, without a running peer')
-  .argument('<name>', 'its path inside the share, like notes/todo.txt')
+  .description('get files by name or pattern, through the peer that runs here or those of --peer')
+  .argument('<name...>', "paths inside the share, like notes/todo.txt, or patterns, like 'photos/**' or '*.pdf'")
   .addOption(peerOption())
   .addOption(peersOption())
+  .addOption(runningDirOption())
+  .addOption(runningStateDirOption())
   .addOption(option('-o, --output <folder>', 'where to put it; - for stdout').default('.', 'this folder'))
-  .addOption(option('--overwrite', 'replace the file if it is there already'))
+  .addOption(option('--overwrite', 'replace what is there already'))
+  .addOption(option('--rename', 'keep what is there already, and put the new one beside it'))
+  .addOption(option('--skip', 'leave what is there already, and count it as done'))
+  .addOption(option('--wait', 'go on by itself when there is room again, or somebody who has it comes back'))
+  .addOption(rateOption('--up', 'the most that is sent, like 2M or 500K a second; 0 or none for no cap'))
+  .addOption(rateOption('--down', 'the most that is received'))
   .addOption(option('--timeout <seconds>', 'how long to look for somebody who has it; default 15').argParser(seconds))
+  .addOption(option('--no-input', 'ask nothing, also on a terminal'))
+  .addOption(option('-v, --verbose', 'show what each holder sends').argParser(count))
   .addOption(noProgressOption())
   .addOption(jsonOption('events'))
-  .action(async (name: string, flags: GetFlags) => {
+  .action(async (names: string[], flags: GetFlags, command: Command) => {
     const { get } = await import('./get.js')
-    process.exitCode = await get(name, flags)
+    const capTyped = ['up', 'down'].some((name) => command.getOptionValueSource(name) === 'cli')
+    const given = withoutOverruledExists(withoutOverruled(flags, command), command)
+    process.exitCode = await get(names, { ...given, capTyped })
   })
 
 program
   .command('ls')
-  .description('list what a folder would share, or what a peer shares')
+  .description('list what the peer that runs shares, what a folder would share, or what a peer shares')
   .addOption(dirOption('the folder; default: this one'))
+  .addOption(runningStateDirOption())
   .addOption(new Option('--peer <url>', 'list what this peer shares instead'))
   .addOption(jsonOption('files'))
   .action(async (flags: LsFlags, command: Command) => {
     // Not commander's `conflicts`: that would also count a P2PRX_DIR meant for `start`.
     if (flags.peer !== undefined && command.getOptionValueSource('dir') === 'cli')
       command.error('error: list a folder or a peer, not both; leave out --dir or --peer')
+    if (flags.peer !== undefined && command.getOptionValueSource('stateDir') === 'cli')
+      command.error('error: list a peer that runs or another, not both; leave out --state-dir or --peer')
     const { ls } = await import('./ls.js')
-    process.exitCode = await ls(flags)
+    process.exitCode = await ls(withoutOverruled(flags, command))
   })
 
 program
   .command('peers')
-  .description('see which of the named peers answer')
+  .description('see which of the named peers answer, or whom the peer that runs here knows')
   .addOption(peerOption())
   .addOption(peersOption())
+  .addOption(runningDirOption())
+  .addOption(runningStateDirOption())
   .addOption(jsonOption('peers'))
-  .action(async (flags: PeersFlags) => {
+  .action(async (flags: PeersFlags, command: Command) => {
     const { peers } = await import('./peers.js')
-    process.exitCode = await peers(flags)
+    process.exitCode = await peers(withoutOverruled(flags, command))
+  })
+
+program
+  .command('status')
+  .description('see how the peer that runs here is doing')
+  .addOption(runningDirOption())
+  .addOption(runningStateDirOption())
+  .addOption(option('--json', 'all of it as one JSON object on stdout'))
+  .action(async (flags: StatusFlags, command: Command) => {
+    const { status } = await import('./status.js')
+    process.exitCode = await status(withoutOverruled(flags, command))
   })
 
 program

@@ -1,27 +1,43 @@
-/** `p2p-rx peers`: which of the named peers answer, and what they speak. */
+/** `p2p-rx peers`: which of the named peers answer, and what they speak; or whom the peer that runs knows. */
 import { tmpdir } from 'node:os'
 import { catchError, from, lastValueFrom, map, mergeMap, type Observable, reduce, take, takeUntil, tap } from 'rxjs'
 import { createPeer, type KnownPeer, P2pError, type Peer } from '../index.js'
-import { type PeerFlags, somePeersOf } from './inputs.js'
-import { answer, peerRow, writeJson } from './output.js'
+import { type PeerFlags, peersOf } from './inputs.js'
+import { answer, peerRow, say, writeJson } from './output.js'
+import { orThrow, type RunningFlags, requireRunningPeer } from './running.js'
 import { stoppedExitCode, watchStops } from './stop.js'
 
 /** Greetings under way at a time; the peer itself opens no more at once, whatever it is asked. */
 const CONCURRENT_GREETINGS = 8
 
-export interface PeersFlags extends PeerFlags {
+export interface PeersFlags extends PeerFlags, RunningFlags {
   readonly json?: boolean
 }
 
 export async function peers(flags: PeersFlags): Promise<number> {
   const stops = watchStops()
-  const urls = await somePeersOf(flags)
-  // Nothing is fetched, so any folder will do that can be written, which this one may not.
-  const peer = createPeer({ dir: tmpdir(), visitor: true })
+  const { typed, listed } = await peersOf(flags)
+  const urls = [...new Set([...typed, ...listed])]
   const show = (known: KnownPeer) => {
     if (flags.json) writeJson(known)
     else answer(...peerRow(known))
   }
+  if (urls.length === 0) {
+    let count = 0
+    const known$ = orThrow((await requireRunningPeer(flags)).peers()).pipe(
+      tap((known) => {
+        show(known)
+        count += 1
+      }),
+      takeUntil(stops.stop$)
+    )
+    await lastValueFrom(known$, { defaultValue: undefined })
+    if (stops.reason !== undefined) return stoppedExitCode(stops.reason)
+    if (count === 0) say('No other peer is known yet.')
+    return 0
+  }
+  // Nothing is fetched, so any folder will do that can be written, which this one may not.
+  const peer = createPeer({ dir: tmpdir(), visitor: true })
   try {
     await peer.ready()
     // Rows come as the peers answer: a silent one holds up none of the others.

@@ -1,12 +1,23 @@
 /** What each command of the shell does with the peer. */
 import { firstValueFrom, lastValueFrom, type Observable, takeUntil, tap } from 'rxjs'
-import { P2pError, type Peer, type SharedFile } from '../index.js'
+import type { Ledger } from '../control/ledger.js'
+import { P2pError, type SharedFile } from '../index.js'
+import { formatRate } from './amounts.js'
+import { createBoard } from './board.js'
+import { fetchNames, isPattern, type Outcome } from './fetching.js'
 import { fileRow, formatSize, peerRow, type Say, say, sentenceOf } from './output.js'
-import { createBar } from './progress.js'
+import { tellFolder } from './results.js'
 import { HELP, type ShellCommand } from './shell-line.js'
 
+/** What was said at the start and stays. */
+export interface ShellLimits {
+  readonly uploadSlots?: number | undefined
+  readonly cacheBytes?: number | undefined
+}
+
 export interface ShellCommandsInit {
-  readonly peer: Peer
+  readonly ledger: Ledger
+  readonly limits: ShellLimits
   readonly stop$: Observable<unknown>
   /** Where the answers go: stdout, or stderr while stdout belongs to JSON events. */
   readonly tell: Say
@@ -23,28 +34,37 @@ export function createShellCommands(init: ShellCommandsInit): (command: ShellCom
       await run(command, init)
     } catch (error) {
       if (!(error instanceof P2pError)) throw error
-      // The book's wording where the book prints it: the answer to what was asked.
-      if (command.type === 'fetch' && error.code === 'NOT_FOUND') init.tell(error.message)
-      else say(sentenceOf(error), 'yellow')
+      say(sentenceOf(error), 'yellow')
     }
   }
 }
 
 async function run(command: ShellCommand, init: ShellCommandsInit): Promise<void> {
-  const { peer, tell } = init
+  const { ledger, tell } = init
   switch (command.type) {
     case 'fetch':
-      return fetchFile(command.name, init)
+      return fetchFiles(command.names, init)
     case 'hello':
       return meet(command.url, init)
     case 'ls':
       return command.url === undefined ? listOwn(init) : listTheirs(command.url, init)
     case 'peers': {
-      const known = await firstValueFrom(peer.peers$)
+      const known = await firstValueFrom(ledger.peer.peers$)
       for (const one of known) tell(...peerRow(one))
       if (known.length === 0) say('No other peer is known yet: introduce one with hello URL.')
       return
     }
+    case 'up':
+      ledger.changeRates({ uploadBytesPerSecond: command.bytesPerSecond ?? null })
+      say(`Up: ${formatRate(command.bytesPerSecond)}.`)
+      return
+    case 'down':
+      ledger.changeRates({ downloadBytesPerSecond: command.bytesPerSecond ?? null })
+      say(`Down: ${formatRate(command.bytesPerSecond)}.`)
+      return
+    case 'limits':
+      for (const line of limitLines(init)) tell(line)
+      return
     case 'help':
       for (const line of HELP.split('\n')) tell(line)
       return
@@ -56,37 +76,74 @@ async function run(command: ShellCommand, init: ShellCommandsInit): Promise<void
   }
 }
 
-async function fetchFile(name: string, { peer, stop$, progress }: ShellCommandsInit): Promise<void> {
-  const bar = await createBar(progress)
+async function fetchFiles(names: readonly string[], init: ShellCommandsInit): Promise<void> {
+  const { ledger, stop$, progress } = init
+  const board = await createBoard(progress)
   try {
-    const progress$ = peer.fetch(name).pipe(tap(bar.show), takeUntil(stop$))
-    const last = await lastValueFrom(progress$, { defaultValue: undefined })
-    bar.stop()
-    if (last?.path !== undefined) say(`Fetched ${name} (${formatSize(last.total)}).`)
-  } catch (error) {
-    if (!(error instanceof P2pError) || error.code !== 'EXISTS') throw error
-    // The usual advice is a flag, and here are none.
-    throw new P2pError('EXISTS', error.message, { advice: 'Move it away first to fetch it again.', cause: error })
+    const outcome$ = fetchNames(names, { engine: ledger.peer, board, stop$, ifExists: 'refuse', patterns: true })
+    await lastValueFrom(outcome$.pipe(tap((outcome) => tellOutcome(outcome, board.say, init.tell))), {
+      defaultValue: undefined
+    })
   } finally {
-    bar.stop()
+    board.stop()
   }
 }
 
-async function meet(url: string, { peer, stop$ }: ShellCommandsInit): Promise<void> {
-  const known = await lastValueFrom(peer.hello(url).pipe(takeUntil(stop$)), { defaultValue: undefined })
+function tellOutcome(outcome: Outcome, sayAbove: Say, tell: Say): void {
+  switch (outcome.type) {
+    case 'here':
+      sayAbove(`Fetched ${outcome.name} (${formatSize(outcome.size)}).`)
+      return
+    case 'folder':
+      tellFolder(outcome.name, outcome.progress, sayAbove)
+      return
+    case 'failed':
+      tellFailure(outcome.name, outcome.error, sayAbove, tell)
+      return
+    case 'skipped':
+  }
+}
+
+function tellFailure(name: string, error: P2pError, sayAbove: Say, tell: Say): void {
+  // The usual advice is a flag, and here are none.
+  if (error.code === 'EXISTS') sayAbove(`${error.message}. Move it away first to fetch it again.`, 'yellow')
+  else if (error.code !== 'NOT_FOUND') sayAbove(sentenceOf(error), 'yellow')
+  else {
+    // The book's wording where the book prints it: the answer to what was asked.
+    tell(error.message)
+    if (/\s/.test(name) && !isPattern(name))
+      say('If these were several names, put each in quotes: fetch "a.txt" "b.txt".')
+  }
+}
+
+function limitLines({ ledger, limits }: ShellCommandsInit): string[] {
+  const { uploadBytesPerSecond, downloadBytesPerSecond, ...perPeer } = ledger.rates()
+  const rows: readonly (readonly [string, string])[] = [
+    ['up', formatRate(uploadBytesPerSecond)],
+    ['down', formatRate(downloadBytesPerSecond)],
+    ['up per peer', formatRate(perPeer.uploadBytesPerSecondPerPeer)],
+    ['down per peer', formatRate(perPeer.downloadBytesPerSecondPerPeer)],
+    ['slots', limits.uploadSlots === undefined ? 'default' : `${limits.uploadSlots}`],
+    ['cache', limits.cacheBytes === undefined ? 'default' : formatSize(limits.cacheBytes)]
+  ]
+  return rows.map(([name, value]) => `${name.padEnd(15)}${value}`)
+}
+
+async function meet(url: string, { ledger, stop$ }: ShellCommandsInit): Promise<void> {
+  const known = await lastValueFrom(ledger.peer.hello(url).pipe(takeUntil(stop$)), { defaultValue: undefined })
   if (known?.state === 'up') say(`Met ${known.url}.`)
   else if (known) say(peerRow(known)[0], 'yellow')
 }
 
-async function listOwn({ peer, stop$, tell }: ShellCommandsInit): Promise<void> {
-  const files = await firstValueFrom(peer.shared$.pipe(takeUntil(stop$)), { defaultValue: [] })
+async function listOwn({ ledger, stop$, tell }: ShellCommandsInit): Promise<void> {
+  const files = await firstValueFrom(ledger.peer.shared$.pipe(takeUntil(stop$)), { defaultValue: [] })
   for (const file of files) tell(fileRow(file))
   if (files.length === 0) say('Nothing is shared yet: put files into the folder.')
 }
 
-async function listTheirs(url: string, { peer, stop$, tell, listed }: ShellCommandsInit): Promise<void> {
+async function listTheirs(url: string, { ledger, stop$, tell, listed }: ShellCommandsInit): Promise<void> {
   let count = 0
-  const page$ = peer.list(url).pipe(
+  const page$ = ledger.peer.list(url).pipe(
     tap((files) => {
       for (const file of files) tell(fileRow(file))
       count += files.length

@@ -1,18 +1,26 @@
 /** What was typed into the shell: parsing and completion, as plain functions. */
 
+import { parseAmount, RATE_RULE } from './amounts.js'
+
 export type ShellCommand =
-  | { readonly type: 'fetch'; readonly name: string }
+  | { readonly type: 'fetch'; readonly names: readonly string[] }
+  /** A cap; without a number there is none. */
+  | { readonly type: 'up' | 'down'; readonly bytesPerSecond?: number }
   | { readonly type: 'hello'; readonly url: string }
   | { readonly type: 'ls'; readonly url?: string }
-  | { readonly type: 'peers' | 'help' | 'exit' | 'nothing' }
+  | { readonly type: 'peers' | 'limits' | 'help' | 'exit' | 'nothing' }
   | { readonly type: 'wrong'; readonly message: string }
 
-const COMMANDS = ['exit', 'fetch', 'hello', 'help', 'ls', 'peers'] as const
+const COMMANDS = ['down', 'exit', 'fetch', 'hello', 'help', 'limits', 'ls', 'peers', 'up'] as const
 
-export const HELP = `fetch NAME     find a file by name in the network and bring it here
+export const HELP = `fetch NAME     find a file by name in the network and bring it here; photos/** or *.pdf for many,
+               several names each in quotes
 hello URL      introduce another peer, like http://127.0.0.1:4243
 peers          the peers known so far
 ls [URL]       the files shared here, or by another peer
+up RATE        the most that is sent, like 2M a second; none for no cap
+down RATE      the most that is received
+limits         the caps in force
 help           this list
 exit           leave; so does the end of file (Ctrl-D)`
 
@@ -24,12 +32,20 @@ export function parseShellLine(line: string): ShellCommand {
     case '':
       return { type: 'nothing' }
     case 'fetch':
-      return argument ? { type: 'fetch', name: argument } : wrong('Say which file: fetch NAME')
+      return argument ? { type: 'fetch', names: severalNames(rest) ?? [argument] } : wrong('Say which file: fetch NAME')
     case 'hello':
       return argument ? { type: 'hello', url: argument } : wrong('Say which peer: hello http://HOST:PORT')
     case 'ls':
       return argument ? { type: 'ls', url: argument } : { type: 'ls' }
+    case 'up':
+    case 'down': {
+      const bytesPerSecond = parseAmount(argument)
+      if (argument === '') return wrong(`Say how much: ${word} 2M, or ${word} none`)
+      if (bytesPerSecond === undefined) return { type: 'wrong', message: RATE_RULE }
+      return bytesPerSecond === 0 ? { type: word } : { type: word, bytesPerSecond }
+    }
     case 'peers':
+    case 'limits':
     case 'help':
     case 'exit':
       return argument ? wrong(`Nothing may follow ${word}`) : { type: word }
@@ -47,6 +63,12 @@ function unquoted(text: string): string {
   return /^(["'])(.*)\1$/s.exec(text)?.[2] ?? text
 }
 
+/** Several names, where all that stands there is in quotes; otherwise blanks belong to one name. */
+function severalNames(text: string): string[] | undefined {
+  if (!/^(?:(["'])(?:(?!\1).)+\1(?:\s+|$)){2,}$/s.test(text)) return undefined
+  return [...text.matchAll(/(["'])((?:(?!\1).)+)\1(?:\s+|$)/gs)].map(([, , name = '']) => name)
+}
+
 /** What Tab may offer beside the commands. */
 export interface Completable {
   readonly names: Iterable<string>
@@ -58,6 +80,7 @@ export function completeShellLine(line: string, { names, urls }: Completable): [
   const [, word = '', gap = '', rest = ''] = /^\s*(\S*)(\s*)(.*)$/s.exec(line) ?? []
   if (gap === '') return [startingWith(word, COMMANDS).map((command) => `${command} `), word]
   if (word === 'fetch') return [startingWith(rest, names), rest]
+  if (word === 'up' || word === 'down') return [startingWith(rest, ['none']), rest]
   if (word === 'ls' || word === 'hello') return [startingWith(rest, urls), rest]
   return [[], rest]
 }

@@ -1,9 +1,10 @@
 /** The shell of a running peer: one command a line, from a terminal or a pipe. */
 import { createInterface, type Interface } from 'node:readline'
+import type { Ledger } from '../control/ledger.js'
 import type { Peer, SharedFile } from '../index.js'
 import { loadHistory, MAX_HISTORY_LINES, saveHistory } from './history.js'
 import { answer, say } from './output.js'
-import { createShellCommands } from './shell-commands.js'
+import { createShellCommands, type ShellLimits } from './shell-commands.js'
 import { completeShellLine, parseShellLine } from './shell-line.js'
 import type { Stops } from './stop.js'
 
@@ -15,12 +16,13 @@ export interface ShellOptions {
   /** Whether stdout belongs to JSON events; what people read goes to stderr then. */
   readonly json: boolean
   readonly progress: boolean
+  readonly limits: ShellLimits
 }
 
 /** Runs commands until `exit`, the end of stdin, or a stop. */
-export async function runShell(peer: Peer, { stops, json, progress }: ShellOptions): Promise<void> {
+export async function runShell(ledger: Ledger, { stops, json, progress, limits }: ShellOptions): Promise<void> {
   const interactive = process.stdin.isTTY && process.stderr.isTTY
-  const completable = watchCompletable(peer)
+  const completable = watchCompletable(ledger.peer)
   const history = { newestFirst: interactive ? await loadHistory() : [] }
   const lines = createInterface({
     input: process.stdin,
@@ -41,7 +43,8 @@ export async function runShell(peer: Peer, { stops, json, progress }: ShellOptio
   const stopping = stops.stop$.subscribe(() => lines.close())
 
   const run = createShellCommands({
-    peer,
+    ledger,
+    limits,
     stop$: stops.stop$,
     tell: json ? say : answer,
     progress: progress && interactive && !json,

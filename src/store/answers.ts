@@ -23,8 +23,6 @@ const JOINED_AT_ONCE = 4_096
 
 const HASH_BYTES = 32
 
-export type Answers = ReturnType<typeof createAnswers>
-
 /** `layerOf` tells the hashes of the pieces of a content of more than one piece. */
 export function createAnswers(layerOf: (root: string) => Promise<Uint8Array | undefined>) {
   /** Least recently used first. */

@@ -9,6 +9,7 @@ import type { Partial } from './partial.js'
 import { locate } from './paths.js'
 import type { Slot } from './piece-memory.js'
 import type { Pieces } from './pieces.js'
+import type { Places } from './places.js'
 
 /** Pieces up to this size are hashed at once: a thread would take longer to be told. */
 const SMALL_BYTES = 64 * 1024
@@ -24,14 +25,15 @@ interface DownloadInit {
   readonly ifExists: IfExists
   readonly partial: Partial
   readonly pieces: Pieces
+  readonly places: Places
   /** Told of a file in its place before `finish` resolves. */
   readonly placed: (name: string, content: { size: number; root: string; layer: Uint8Array }) => Promise<void>
   /** Called when nothing is left to do. */
-  readonly ended: () => void
+  readonly ended: () => Promise<void>
 }
 
 export function createDownload(init: DownloadInit): Download {
-  const { root, name, sizeBytes, contentRoot, ifExists, partial, pieces, placed } = init
+  const { root, name, sizeBytes, contentRoot, ifExists, partial, pieces, places, placed } = init
   const count = Math.ceil(sizeBytes / PIECE_BYTES)
   /** The hash of each piece that is on the disk. */
   const hashes = Buffer.alloc(count * HASH_BYTES)
@@ -98,7 +100,7 @@ export function createDownload(init: DownloadInit): Download {
     ended ??= (async () => {
       await Promise.allSettled([...using, syncing])
       await partial.close(forget())
-      init.ended()
+      await init.ended()
     })()
     return ended
   }
@@ -170,11 +172,13 @@ export function createDownload(init: DownloadInit): Download {
         const got = rootOfAll()
         if (missing >= 0) throw new P2pError('INTEGRITY', `${name} is not whole: piece ${missing} is missing`)
         checkContent(name, { size: sizeBytes, root: got }, { size: sizeBytes, ...withRoot(promised) })
-        // The content before the name: after a power cut there must not be a name without it.
         await syncing
-        await handle.truncate(sizeBytes)
-        await handle.datasync()
-        const given = await giveName({ root, name, from: partial.path(), ifExists })
+        if (partial.remains !== undefined) await handle.truncate(sizeBytes)
+        // The content before the name: after a power cut there must not be a large file's name without it. To wait for
+        // each of many small ones would make them five times slower; they come again as fast as they came.
+        const sync = count > 1
+        if (sync) await handle.datasync()
+        const given = await partial.withPath((from) => giveName(places, { root, name, from, ifExists, sync }))
         await end(() => true)
         await placed(given, { size: sizeBytes, root: got, layer: count > 1 ? hashes : Buffer.alloc(0) })
         return { path: locate(root, given), root: got }

@@ -1,11 +1,15 @@
-import { statfs } from 'node:fs/promises'
+import { rmdir, statfs } from 'node:fs/promises'
+import { join } from 'node:path'
 import { P2pError } from '../errors.js'
+import { PRIVATE_FOLDER } from '../streams/names.js'
 import type { Download, Downloads } from '../streams/ports.js'
 import { createDownload } from './download.js'
+import { PIECE_BYTES } from './merkle.js'
 import { checkName } from './naming.js'
 import { openPartial } from './partial.js'
 import { rootOf } from './paths.js'
 import { createPieces } from './pieces.js'
+import { createPlaces } from './places.js'
 
 export interface DownloadsOptions {
   /** The shared folder, where the files go unless told otherwise. Has to exist when the first download begins. */
@@ -26,6 +30,7 @@ export interface FolderDownloads extends Downloads {
 /** Gathers files in the private folder of a share, and puts the whole ones in their places, each in one step. */
 export function createDownloads({ dir, onPlaced }: DownloadsOptions): FolderDownloads {
   const pieces = createPieces()
+  const places = createPlaces()
   const running = new Set<Download>()
   const beginning = new Set<Promise<Download>>()
   let closed = false
@@ -33,11 +38,11 @@ export function createDownloads({ dir, onPlaced }: DownloadsOptions): FolderDown
   const begin: Downloads['begin'] = async ({ name, size, root: contentRoot }, { ifExists, into }) => {
     if (closed) throw new P2pError('CLOSED', 'The peer is closed')
     const root = rootOf(into ?? dir)
-    await checkName({ root, name, ifExists })
-    const partial = await openPartial({ root, name, sizeBytes: size, contentRoot })
+    await checkName({ root, name, ifExists, foldersToo: size > PIECE_BYTES })
+    const partial = await openPartial(places, { root, name, sizeBytes: size, contentRoot })
     try {
-      // Before anything is made whose size is that of an offer.
-      await checkRoom(root, name, size - (partial.remains?.bytes ?? 0))
+      // Before anything is made whose size is that of an offer. A small file finds out by itself.
+      if (size > PIECE_BYTES) await checkRoom(root, name, size - (partial.remains?.bytes ?? 0))
     } catch (error) {
       await partial.close(partial.remains === undefined)
       throw error
@@ -50,13 +55,22 @@ export function createDownloads({ dir, onPlaced }: DownloadsOptions): FolderDown
       ifExists,
       partial,
       pieces,
+      places,
       placed: async (given, content) => {
         if (into === undefined) await onPlaced?.(given, content)
       },
-      ended: () => running.delete(download)
+      ended: () => ended(download, root)
     })
     running.add(download)
     return download
+  }
+
+  /** The last one closes the folders behind it, and takes the private one along when nothing lies there. */
+  async function ended(download: Download, root: string): Promise<void> {
+    running.delete(download)
+    if (running.size > 0 || beginning.size > 0) return
+    await places.release()
+    await rmdir(join(root, PRIVATE_FOLDER)).catch(() => undefined)
   }
 
   return {
@@ -72,6 +86,7 @@ export function createDownloads({ dir, onPlaced }: DownloadsOptions): FolderDown
       await Promise.allSettled(beginning)
       await Promise.all([...running].map((download) => download.abandon()))
       await pieces.close()
+      await places.release()
     }
   }
 }

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import { asP2pError, P2pError } from '../errors.js'
 import { createRootHasher } from './merkle.js'
 import { identityOf } from './source.js'
@@ -24,9 +24,9 @@ export async function hashFile(path: string): Promise<{ readonly size: number; r
     throw unreadable(path, cause)
   })
   try {
-    const stat = await handle.stat({ bigint: true })
-    if (!stat.isFile()) {
-      const what = stat.isDirectory() ? 'a folder' : 'no regular file'
+    const before = await handle.stat({ bigint: true })
+    if (!before.isFile()) {
+      const what = before.isDirectory() ? 'a folder' : 'no regular file'
       throw new P2pError('USAGE', `${path} is ${what}`, { advice: 'Name files.' })
     }
     const hasher = createRootHasher()
@@ -43,7 +43,7 @@ export async function hashFile(path: string): Promise<{ readonly size: number; r
       ahead.catch(() => undefined)
       hasher.update(buffer.subarray(0, bytesRead))
     }
-    if (identityOf(await handle.stat({ bigint: true })) !== identityOf(stat)) {
+    if (identityOf(await handle.stat({ bigint: true })) !== identityOf(before)) {
       throw new P2pError('INTEGRITY', `${path} was changed while it was read`, { advice: 'Try again.' })
     }
     return { size, root: hasher.digest() }
@@ -52,6 +52,19 @@ export async function hashFile(path: string): Promise<{ readonly size: number; r
   } finally {
     await handle.close()
   }
+}
+
+/** Whether there is a file with this very content. */
+export async function hasContent(
+  path: string,
+  content: { readonly size: number; readonly root: string }
+): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined)
+  if (found?.isFile() !== true || found.size !== content.size) return false
+  return await hashFile(path).then(
+    ({ root }) => root === content.root,
+    () => false
+  )
 }
 
 function unreadable(path: string, cause: unknown): P2pError {

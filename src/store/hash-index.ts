@@ -21,8 +21,6 @@ const WRITE_AFTER_MS = 200
 
 const DAY_MS = 86_400_000
 
-export type HashIndex = ReturnType<typeof createHashIndex>
-
 export function createHashIndex() {
   const roots = new Map<string, string>()
   /** When the entries were written that an earlier process left. */

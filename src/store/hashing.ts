@@ -38,7 +38,8 @@ export function createHashing({ root, isKnown, onHashed }: HashingInit) {
   let closed = false
 
   function startThread(): Thread {
-    const worker = new Worker(threadUrl('hash-worker.js'), { workerData: { root } })
+    // Flags of the process are not for a thread: with --input-type, for one, it would not start.
+    const worker = new Worker(threadUrl('hash-worker.js'), { workerData: { root }, execArgv: [] })
     // What is not hashed is no reason to go on living.
     worker.unref()
     const thread: Thread = { worker, given: new Map(), givenBytes: 0, idle: undefined }

@@ -37,7 +37,7 @@ export interface FolderLibrary extends Library {
 }
 
 /** What was learnt of a content while it arrived. */
-export interface KnownContent {
+interface KnownContent {
   readonly size: number
   readonly root: string
   /** The hashes of its pieces; empty for one piece or less. A longer file is hashed again without. */

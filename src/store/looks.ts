@@ -56,11 +56,12 @@ export function createLooks(root: string) {
   const here = (names: readonly string[]) => Promise.all(names.map((name) => lookAt(root, name)))
 
   function start(): Worker {
-    const started = new Worker(threadUrl('look-worker.js'), { workerData: { root } })
-    started.unref()
+    const started = new Worker(threadUrl('look-worker.js'), { workerData: { root }, execArgv: [] })
     started.on('message', (looks: Look[]) => {
       asked.shift()?.answer(looks)
-      if (asked.length === 0) idle = setTimeout(stop, IDLE_MS).unref()
+      if (asked.length > 0) return
+      started.unref()
+      idle = setTimeout(stop, IDLE_MS).unref()
     })
     started.on('error', () => undefined)
     started.on('exit', () => {
@@ -84,6 +85,8 @@ export function createLooks(root: string) {
       clearTimeout(idle)
       worker ??= start()
       const looks = new Promise<Look[]>((answer) => asked.push({ names, answer }))
+      // Somebody waits: the process must not end meanwhile.
+      worker.ref()
       worker.postMessage(names)
       return looks
     },

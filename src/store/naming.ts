@@ -4,7 +4,8 @@ import { link, lstat, open, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { P2pError } from '../errors.js'
 import type { IfExists } from '../streams/ports.js'
-import { locate, openPlace } from './paths.js'
+import { locate } from './paths.js'
+import type { Places } from './places.js'
 
 /** Numbers tried for a name that is taken: `notes (1).txt`. A folder with more copies of one file wants a look. */
 const MAX_RENAMES = 1_000
@@ -15,29 +16,32 @@ interface Naming {
   /** The whole file, on the same disk. */
   readonly from: string
   readonly ifExists: IfExists
+  /** Waits until the name outlives a power cut. */
+  readonly sync: boolean
+}
+
+interface Checking extends Pick<Naming, 'root' | 'name' | 'ifExists'> {
+  readonly foldersToo: boolean
 }
 
 /** Puts the file in its place and tells the name it got. Errors with EXISTS, FOLDER or what the disk says. */
-export async function giveName({ root, name, from, ifExists }: Naming): Promise<string> {
+export function giveName(places: Places, { root, name, from, ifExists, sync }: Naming): Promise<string> {
   const parts = name.split('/')
-  const target = await openPlace(root, parts.slice(0, -1))
-  try {
+  return places.within(root, parts.slice(0, -1), async (target) => {
     const last = parts.at(-1) ?? ''
     const given = ifExists === 'rename' ? await putUnderFreeName(from, last, target.at) : last
     const whole = [...parts.slice(0, -1), given].join('/')
     if (ifExists === 'overwrite') await putOver(from, target.at(last), locate(root, name))
     else if (ifExists === 'refuse') await putBeside(from, target.at(last), name)
-    await target.sync()
+    if (sync) await target.sync()
     return whole
-  } finally {
-    await target.close()
-  }
+  })
 }
 
-/** Says early what `giveName` would find out late. Makes nothing. */
-export async function checkName({ root, name, ifExists }: Omit<Naming, 'from'>): Promise<void> {
+/** Says early what `giveName` would find out late; of the folders on the way only where that would be a pity. Makes nothing. */
+export async function checkName({ root, name, ifExists, foldersToo }: Checking): Promise<void> {
   const path = locate(root, name)
-  for (let folder = dirname(path); folder.length > root.length; folder = dirname(folder)) {
+  for (let folder = dirname(path); foldersToo && folder.length > root.length; folder = dirname(folder)) {
     const found = await lookAt(folder)
     if (found !== undefined && !found.isDirectory()) {
       throw new P2pError('FOLDER', `Cannot put files into ${folder}: it is a link, or not a folder`)

@@ -6,22 +6,21 @@
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { type FileHandle, lstat, open, readdir, rename, rmdir, unlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import { type FileHandle, lstat, open, readdir, rename, unlink } from 'node:fs/promises'
 import { PRIVATE_FOLDER } from '../streams/names.js'
 import { diskError } from './gather.js'
-import { openPlace, type Place } from './paths.js'
+import { PIECE_BYTES } from './merkle.js'
+import type { Place } from './paths.js'
+import type { Places } from './places.js'
 
-/** Tries to open a partial: the private folder goes when the last download ends, perhaps just now. */
-const MAX_OPEN_TRIES = 10
 /** A partial nobody went on with for this long is removed when another download begins. */
 const MAX_AGE_MS = 30 * 24 * 60 * 60 * 1_000
 
 /** A partial file that is ours. */
 export interface Partial {
   readonly handle: FileHandle
-  /** Path to hand to the file system. */
-  readonly path: () => string
+  /** Runs work with the path to hand to the file system. */
+  readonly withPath: <T>(work: (path: string) => Promise<T>) => Promise<T>
   /** What lay there before: bytes, and whether they belong to another content. */
   readonly remains: { readonly bytes: number; readonly changed: boolean } | undefined
   /** Lets go of it; the file stays unless `forget`. */
@@ -39,47 +38,36 @@ interface Wanted {
 const ours = new Set<string>()
 
 /** Opens the partial of a file: the one an earlier try left, else a new one. */
-export async function openPartial(wanted: Wanted): Promise<Partial> {
-  for (let tries = 1; ; tries++) {
-    let place: Place | undefined
-    try {
-      place = await openPlace(wanted.root, [PRIVATE_FOLDER])
-      return await openIn(place, wanted)
-    } catch (error) {
-      await place?.close()
-      if (tries === MAX_OPEN_TRIES) throw diskError(wanted.name, error)
-    }
-  }
-}
-
-async function openIn(place: Place, { root, name, sizeBytes, contentRoot }: Wanted): Promise<Partial> {
+export async function openPartial(places: Places, { root, name, sizeBytes, contentRoot }: Wanted): Promise<Partial> {
   const prefix = digest(name)
   // Until the root is known, the size stands for the content.
   const unknown = digest(`${sizeBytes} bytes`)
   const content = contentRoot === undefined ? unknown : digest(contentRoot)
   const entry = `${prefix}-${content}-${OWNER}-${randomBytes(4).toString('hex')}.part`
+  const inFolder = <T>(work: (place: Place) => Promise<T>) => places.within(root, [PRIVATE_FOLDER], work)
   ours.add(entry)
   try {
-    const old = await claim(place, prefix, entry)
-    const handle = await open(place.at(entry), old === undefined ? 'wx+' : 'r+')
+    const { handle, old } = await inFolder(async (place) => {
+      // Of a file of one piece nothing is left but nothing.
+      const found = sizeBytes > PIECE_BYTES ? await claim(place, prefix, entry) : undefined
+      return { old: found, handle: await open(place.at(entry), found === undefined ? 'wx+' : 'r+') }
+    })
     const bytes = old === undefined ? 0 : (await handle.stat()).size
     const changed = old !== undefined && ![content, unknown].includes(old.split('-')[1] ?? '')
     return {
       handle,
-      path: () => place.at(entry),
+      withPath: (work) => inFolder((place) => work(place.at(entry))),
       remains: bytes === 0 ? undefined : { bytes, changed },
       async close(forget) {
         await handle.close()
-        if (forget) await unlink(place.at(entry)).catch(() => undefined)
+        // A folder that is gone has taken it along.
+        if (forget) await inFolder((place) => unlink(place.at(entry))).catch(() => undefined)
         ours.delete(entry)
-        await place.close()
-        // Succeeds for the last one only, as long as nothing else lies there.
-        await rmdir(join(root, PRIVATE_FOLDER)).catch(() => undefined)
       }
     }
   } catch (error) {
     ours.delete(entry)
-    throw error
+    throw diskError(name, error)
   }
 }
 

@@ -135,6 +135,8 @@ export async function isSpeltSo(root: string, name: string, { dev, ino }: BigInt
 export interface Place {
   /** What to hand to the file system for an entry of the folder. */
   at: (entry: string) => string
+  /** Whether it still lies where it was opened. */
+  isThere: () => Promise<boolean>
   /** Makes what was put there outlive a power cut. */
   sync: () => Promise<void>
   close: () => Promise<void>
@@ -164,6 +166,7 @@ export async function openPlace(root: string, parts: readonly string[]): Promise
   }
   return {
     at: (entry) => through(handle, path, entry),
+    isThere: () => liesAt(handle, path),
     // Windows cannot sync a folder, and some network file systems will not; the file itself is safe by then.
     sync: () => handle.sync().catch(() => undefined),
     close: () => handle.close()

@@ -4,7 +4,7 @@ import type { PieceMemory } from '../streams/ports.js'
 /** One piece. */
 export const SLOT_BYTES = 1024 * 1024
 /** Pieces that are being received, hashed or written at once, over all downloads: each lane fills one while others are hashed. */
-export const MAX_SLOTS = 40
+export const MAX_SLOTS = 20
 
 /** A slot of the shared memory. */
 export interface Slot extends PieceMemory {

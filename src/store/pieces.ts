@@ -1,5 +1,4 @@
 /** Hashing and writing beside the event loop: pieces in shared memory, and threads that work on them. */
-import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { P2pError } from '../errors.js'
 import { createSlotPool, MAX_SLOTS, SLOT_BYTES, type Slot } from './piece-memory.js'
@@ -7,7 +6,7 @@ import type { PieceAnswer, PieceJob } from './piece-worker.js'
 import { threadUrl } from './thread.js'
 
 /** A thread hashes and writes about 1 GB/s, as much as one core receives; a second one helps where there are cores to spare. */
-const THREADS = availableParallelism() > 2 ? 2 : 1
+const THREADS = 2
 /** A thread that has had nothing to do for this long is ended: it holds some 10 MB. */
 const IDLE_MS = 10_000
 

@@ -49,7 +49,14 @@ export interface BroadcastInit {
 }
 
 /** Completes after the first offer, or when all have been heard. Unsubscribing takes every open call back. */
-export function broadcast({ peers, ask, concurrency, expiresAtMs, all = false, scheduler }: BroadcastInit): Observable<Heard> {
+export function broadcast({
+  peers,
+  ask,
+  concurrency,
+  expiresAtMs,
+  all = false,
+  scheduler
+}: BroadcastInit): Observable<Heard> {
   const leftMs = () => expiresAtMs - scheduler.now()
   const timedOut: Outcome = { type: 'failed', reason: 'timed-out', detail: 'no answer in time' }
 

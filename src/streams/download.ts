@@ -147,14 +147,20 @@ function fromMany({ offer, read, hashes, more, scheduler }: Rooted, place: Downl
 }
 
 /** The pieces an earlier try left that are right. Without hashes none is. */
-function checked(place: Download, holders: readonly PeerUrl[], hashes: Sources['hashes']): Observable<readonly number[]> {
+function checked(
+  place: Download,
+  holders: readonly PeerUrl[],
+  hashes: Sources['hashes']
+): Observable<readonly number[]> {
   if (place.remains === undefined || place.pieces === 0) return of([])
   const learn = createHashLearning({ place, hashes, others: () => holders, onLie: () => undefined })
   const learnAll = (piece: number): Observable<boolean> => {
     if (piece >= place.pieces) return of(true)
     const window = place.wants(piece)
     if (window === undefined) return learnAll(piece + 1)
-    return learn(piece, holders[0] ?? '').pipe(concatMap((known) => (known ? learnAll(piece + window.length) : of(false))))
+    return learn(piece, holders[0] ?? '').pipe(
+      concatMap((known) => (known ? learnAll(piece + window.length) : of(false)))
+    )
   }
   return learnAll(0).pipe(concatMap(() => from(place.check()).pipe(toArray())))
 }

@@ -1,11 +1,8 @@
 /** Many files at once: every file of a list of offers, a few at a time, whatever becomes of the single one. */
-import { concat, filter, from, map, mergeMap, type Observable, of, scan, type SchedulerLike } from 'rxjs'
+import { concat, filter, from, map, mergeMap, type Observable, of, type SchedulerLike, scan } from 'rxjs'
 import type { Offer } from './ports.js'
 import { REPORT_EVERY_MS } from './swarm.js'
 import { MAX_TRANSFERS, type Progress, type TransferResult } from './transfer.js'
-
-/** Failures told one by one; the others are counted. */
-const MAX_TOLD_FAILURES = 1_000
 
 /** How far many files are. */
 export interface FolderProgress {
@@ -13,16 +10,17 @@ export interface FolderProgress {
   readonly files: number
   /** Files that are here now. */
   readonly done: number
-  /** Files that were here before. */
+  /** Files that were here before, with the same content. */
   readonly skipped: number
-  /** Files that could not be had: the first 1,000, and how many altogether. */
+  /** Files that could not be had; the list grows at its end. */
   readonly failed: readonly FailedFile[]
-  readonly failures: number
-  /** Bytes here so far, and of all files. */
+  /** Bytes that have come so far, and of all files that were not here before. */
   readonly bytes: number
   readonly total: number
   /** Mean since the start. */
   readonly bytesPerSecond: number
+  /** Peers are still being asked for their lists. */
+  readonly listing: boolean
   /** Of the file that was heard of last. */
   readonly latest?: Progress
 }
@@ -36,18 +34,31 @@ export interface FailedFile {
 
 interface Told {
   readonly offer: Offer
-  readonly result: TransferResult
+  readonly result: TransferResult | { readonly type: 'here' }
 }
 
 interface Count extends FolderProgress {
+  readonly failed: FailedFile[]
   /** Bytes of files on their way. */
   readonly partly: ReadonlyMap<string, number>
   readonly wholeBytes: number
 }
 
+/** Before anything is found. */
+export const LISTING: FolderProgress = {
+  files: 0,
+  done: 0,
+  skipped: 0,
+  failed: [],
+  bytes: 0,
+  total: 0,
+  bytesPerSecond: 0,
+  listing: true
+}
+
 export interface FetchAllInit {
   readonly offers: readonly Offer[]
-  readonly fetch: (offer: Offer) => Observable<TransferResult>
+  readonly fetch: (offer: Offer) => Observable<Told['result']>
   readonly scheduler: SchedulerLike
 }
 
@@ -56,8 +67,15 @@ export function fetchAll({ offers, fetch, scheduler }: FetchAllInit): Observable
   const startedMs = scheduler.now()
   let toldMs = startedMs
   const total = offers.reduce((sum, { size }) => sum + size, 0)
-  const none = { done: 0, skipped: 0, failed: [], failures: 0, bytes: 0, bytesPerSecond: 0 }
-  const begin: Count = { ...none, files: offers.length, total, partly: new Map(), wholeBytes: 0 }
+  const begin: Count = {
+    ...LISTING,
+    listing: false,
+    failed: [],
+    files: offers.length,
+    total,
+    partly: new Map(),
+    wholeBytes: 0
+  }
   let count = begin
   const step$ = from(offers).pipe(
     mergeMap((offer) => fetch(offer).pipe(map((result): Told => ({ offer, result }))), MAX_TRANSFERS),
@@ -83,13 +101,12 @@ function counted(count: Count, { offer, result }: Told): Count {
   const { name, size } = offer
   const partly = new Map(count.partly)
   partly.delete(name)
+  const base = { ...count, partly, bytes: count.wholeBytes + sum(partly) }
+  if (result.type === 'here') return { ...base, skipped: count.skipped + 1, total: count.total - size }
   if (result.type === 'failed') {
-    const { code, detail } = result
-    const base = { ...count, partly, bytes: count.wholeBytes + sum(partly) }
-    if (code === 'EXISTS') return { ...base, skipped: count.skipped + 1 }
-    const failed = { name, code, message: detail }
-    const told = count.failed.length < MAX_TOLD_FAILURES ? [...count.failed, failed] : count.failed
-    return { ...base, failed: told, failures: count.failures + 1 }
+    // One list for all: a copy for each of thousands would take as long as the files.
+    count.failed.push({ name, code: result.code, message: result.detail })
+    return base
   }
   const { progress } = result
   const here = progress.path !== undefined

@@ -40,7 +40,8 @@ export function createPassOn({ read, hashes }: Pick<Sources, 'read' | 'hashes'>)
         size,
         root,
         etag: root,
-        read: (start = 0, end = size) => passing(holders, (holder) => read(holder, { name, root, start, end }), end - start),
+        read: (start = 0, end = size) =>
+          passing(holders, (holder) => read(holder, { name, root, start, end }), end - start),
         close: () => Promise.resolve()
       }
     },

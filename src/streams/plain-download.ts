@@ -3,7 +3,19 @@
  * What is kept is one content: another holder starts from the first byte. At the end the holder, who has hashed it
  * meanwhile, is asked for the root, and both compare.
  */
-import { catchError, concat, concatMap, defer, EMPTY, finalize, from, map, type Observable, of, type SchedulerLike } from 'rxjs'
+import {
+  catchError,
+  concat,
+  concatMap,
+  defer,
+  EMPTY,
+  finalize,
+  from,
+  map,
+  type Observable,
+  of,
+  type SchedulerLike
+} from 'rxjs'
 import type { Sources } from './download.js'
 import { codeOf, type DownloadStep, failed } from './download-step.js'
 import { type LaneStep, lane } from './lane.js'

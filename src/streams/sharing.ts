@@ -32,6 +32,8 @@ const SUPPOSED_RATE = PIECE_BYTES
 /** What one holder is doing. */
 export interface Lane {
   readonly holder: PeerUrl
+  /** The piece it began with. */
+  readonly first: number
   /** The piece that is being received. */
   readonly next: number
   /** Its share ends before this piece. */

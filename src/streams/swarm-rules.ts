@@ -13,7 +13,7 @@ import { advanced, type Lane, nextWork, requestEnd } from './sharing.js'
 export const MAX_LANES = 8
 /** Holders remembered by one download. */
 export const MAX_HOLDERS = 64
-/** Failures in a row, without a byte in between, after which a holder is not tried again. */
+/** Failures in a row, without a piece in between, after which a holder is not tried again. */
 const MAX_BARREN_TRIES = 3
 /** Failures altogether: a flaky link still ends. */
 const MAX_TRIES = 16
@@ -220,7 +220,7 @@ function broke(state: SwarmState, command: SwarmCommand & { type: 'broke' }): Sw
     ...wantedAgain(freed(state, lane), { start: lane.next, end: lane.end }, holder),
     lastBreak: { code, detail }
   }
-  const barren = lane.fruitful ? 1 : entry.barren + 1
+  const barren = lane.next > lane.first ? 1 : entry.barren + 1
   const tries = entry.tries + 1
   const over = command.why !== 'failed' || barren >= MAX_BARREN_TRIES || tries >= MAX_TRIES
   const next: Holder = { ...entry, rate: lane.rate ?? entry.rate, barren, tries, state: over ? 'out' : 'resting' }
@@ -268,6 +268,7 @@ function shareOut(state: SwarmState, nowMs: number): SwarmTurn {
     const speed = { rate, settled: rate !== undefined, bytes: 0, sinceMs: nowMs }
     const lane: Lane = {
       holder,
+      first: start,
       next: start,
       end,
       requested: start,

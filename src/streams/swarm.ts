@@ -31,7 +31,14 @@ import type {
   ReadRequest
 } from './ports.js'
 import { repair } from './repair.js'
-import { initialState, type SwarmCommand, type SwarmEvent, type SwarmJob, type SwarmState, step } from './swarm-rules.js'
+import {
+  initialState,
+  type SwarmCommand,
+  type SwarmEvent,
+  type SwarmJob,
+  type SwarmState,
+  step
+} from './swarm-rules.js'
 
 /** At most ten reports of progress a second: what a person can see. */
 export const REPORT_EVERY_MS = 100
@@ -50,7 +57,12 @@ export interface SwarmInit {
 }
 
 export type SwarmStep =
-  | { readonly type: 'progressed'; readonly bytes: number; readonly sources: readonly SourceRate[]; readonly position?: number }
+  | {
+      readonly type: 'progressed'
+      readonly bytes: number
+      readonly sources: readonly SourceRate[]
+      readonly position?: number
+    }
   | SwarmEvent
 
 /** Who sends now, and how fast. */
@@ -78,7 +90,13 @@ export function swarm(init: SwarmInit): Observable<SwarmStep> {
       hashes,
       others: () => trusted(actor.state()),
       onLie: (holder) =>
-        actor.send({ type: 'broke', holder, nowMs: nowMs(), why: 'lied', detail: 'its hashes are not those of the root' })
+        actor.send({
+          type: 'broke',
+          holder,
+          nowMs: nowMs(),
+          why: 'lied',
+          detail: 'its hashes are not those of the root'
+        })
     })
 
     function run(job: SwarmJob): Observable<SwarmCommand> {
@@ -100,8 +118,8 @@ export function swarm(init: SwarmInit): Observable<SwarmStep> {
     function readJob({ holder, range }: SwarmJob & { type: 'read' }): Observable<SwarmCommand> {
       const end = () => actor.state().lanes.get(holder)?.end ?? 0
       return lane({ name, root, holder, range, place, read, end, nowMs }).pipe(
-        takeUntil(stopped$.pipe(filter((stopped) => stopped === holder))),
-        concatMap((what) => told(holder, what))
+        concatMap((what) => told(holder, what)),
+        takeUntil(stopped$.pipe(filter((stopped) => stopped === holder)))
       )
     }
 
@@ -121,7 +139,11 @@ export function swarm(init: SwarmInit): Observable<SwarmStep> {
           if (!known) {
             received.delete(keyOf(piece, holder))
             memory.release()
-            const why = { why: 'failed', code: 'UNFINISHED', detail: 'nobody has the hashes to verify it with' } as const
+            const why = {
+              why: 'failed',
+              code: 'UNFINISHED',
+              detail: 'nobody has the hashes to verify it with'
+            } as const
             const broke: SwarmCommand = { type: 'broke', holder, nowMs: nowMs(), ...why }
             return of<SwarmCommand[]>({ type: 'lost', piece, nowMs: nowMs() }, broke)
           }
@@ -133,8 +155,9 @@ export function swarm(init: SwarmInit): Observable<SwarmStep> {
             return type
           })
           return from(kept).pipe(
-            map((type): SwarmCommand =>
-              type === 'wrong' ? { type, piece, holder, nowMs: nowMs() } : { type, piece, nowMs: nowMs() }
+            map(
+              (type): SwarmCommand =>
+                type === 'wrong' ? { type, piece, holder, nowMs: nowMs() } : { type, piece, nowMs: nowMs() }
             )
           )
         }),
@@ -174,7 +197,10 @@ export function swarm(init: SwarmInit): Observable<SwarmStep> {
     }
     subscriber.add(
       found$.subscribe({
-        next: (found) => actor.send(found === 'all' ? { type: 'all-found', nowMs: nowMs() } : { type: 'found', found, nowMs: nowMs() }),
+        next: (found) =>
+          actor.send(
+            found === 'all' ? { type: 'all-found', nowMs: nowMs() } : { type: 'found', found, nowMs: nowMs() }
+          ),
         complete: () => actor.send({ type: 'all-found', nowMs: nowMs() })
       })
     )

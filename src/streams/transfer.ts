@@ -9,6 +9,7 @@ import {
   concat,
   concatMap,
   filter,
+  from,
   map,
   Observable,
   of,
@@ -141,6 +142,8 @@ export interface TransferInit extends Sources {
     name: string,
     options: TransferOptions
   ) => Observable<Offer | { readonly type: 'failed'; readonly code: string; readonly detail: string }>
+  /** Ourselves, when we have this content under whatever name: then nobody has to send it. */
+  readonly own: (root: string) => Promise<PeerUrl | undefined>
   readonly downloads: Downloads
   readonly scheduler: SchedulerLike
   readonly stop$: Observable<unknown>
@@ -154,7 +157,7 @@ export interface Transfer {
   readonly underWay$: Observable<number>
 }
 
-export function createTransfer({ locate, downloads, scheduler, stop$, ...sources }: TransferInit): Transfer {
+export function createTransfer({ locate, own, downloads, scheduler, stop$, ...sources }: TransferInit): Transfer {
   let lastKey = 0
   const actor = createActor<TransferCommand, TransferState, TransferEvent, TransferJob>({
     initial: { running: new Map(), waiting: new Map() },
@@ -200,7 +203,7 @@ export function createTransfer({ locate, downloads, scheduler, stop$, ...sources
         const { size: total } = located
         let before = 0
         let toldMs = Number.NEGATIVE_INFINITY
-        return download({ ...sources, offer: { ...located, name }, options, downloads, scheduler }).pipe(
+        return fromNearest({ ...located, name }, options).pipe(
           filter((step_) => {
             if (step_.type === 'resumed') before = step_.bytes
             // At most ten a second, whatever the way they come.
@@ -216,6 +219,18 @@ export function createTransfer({ locate, downloads, scheduler, stop$, ...sources
         )
       }),
       catchError((error: unknown) => of<Told>({ step: failed(error), total: 0, meanRate: 0 }))
+    )
+  }
+
+  function fromNearest(offer: Offer, options: TransferOptions): Observable<DownloadStep> {
+    const init = { ...sources, options, downloads, scheduler }
+    const { root } = offer
+    if (root === undefined) return download({ ...init, offer })
+    return from(own(root)).pipe(
+      concatMap((url) => {
+        if (url === undefined) return download({ ...init, offer })
+        return download({ ...init, offer: { ...offer, holders: [url], relays: [] }, more: () => of('all' as const) })
+      })
     )
   }
 
@@ -256,7 +271,12 @@ function told(key: number, name: string, { step: what, total, meanRate }: Told):
       return { type: 'step', key, result: result({}), happening: { type: 'transfer-started', name, size: total } }
     case 'resumed': {
       const { bytes, changed } = what
-      return { type: 'step', key, result: result({ bytes }), happening: { type: 'transfer-resumed', name, bytes, changed } }
+      return {
+        type: 'step',
+        key,
+        result: result({ bytes }),
+        happening: { type: 'transfer-resumed', name, bytes, changed }
+      }
     }
     case 'progressed': {
       const { bytes, sources: rates, position } = what
@@ -280,5 +300,10 @@ function told(key: number, name: string, { step: what, total, meanRate }: Told):
 
 function waits(key: number, name: string, { total }: Told, code: string): TransferCommand {
   const progress = { name, bytes: 0, total, bytesPerSecond: 0, holders: [], rates: [], state: 'waiting', code } as const
-  return { type: 'step', key, result: { type: 'progress', progress }, happening: { type: 'transfer-waiting', name, code } }
+  return {
+    type: 'step',
+    key,
+    result: { type: 'progress', progress },
+    happening: { type: 'transfer-waiting', name, code }
+  }
 }

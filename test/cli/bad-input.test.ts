@@ -53,6 +53,28 @@ describe('bad input gets one sentence, what to do next, and its exit code', () =
     ['a name outside the share', ['get', '../x', '--peer', 'http://127.0.0.1:1'], 4, /"\.\.\/x"/],
     ['events and a file on one stdout', ['get', 'x', '--peer', 'http://127.0.0.1:1', '-o', '-', '--json'], 2, /--json/],
     ['no number of seconds', ['get', 'x', '--timeout', 'soon'], 2, /number of seconds/],
+    ['a cap that is a word', [...START, '--up', 'fast'], 2, /--up <rate>.*A rate is bytes a second/],
+    ['a cap below nothing', [...START, '--down=-1'], 2, /A rate is bytes a second/],
+    ['a cap per peer with a unit nobody has', [...START, '--up-per-peer', '2X'], 2, /A rate is bytes a second/],
+    ['a cap per peer of nothing typed', [...START, '--down-per-peer', ''], 2, /A rate is bytes a second/],
+    ['a cap in power notation', [...START, '--up', '1e6'], 2, /A rate is bytes a second/],
+    ['no slots', [...START, '--slots', '0'], 2, /whole number from 1 to 384/],
+    ['half a slot', [...START, '--slots', '1.5'], 2, /whole number from 1 to 384/],
+    ['a cache that is a word', [...START, '--cache', 'big'], 2, /A size is a number of bytes/],
+    ['a cache that nobody has', [...START, '--cache', '99999999T'], 2, /A size is a number of bytes/],
+    ['a cap of get that is a word', ['get', 'x', '--down', 'fast'], 2, /A rate is bytes a second/],
+    ['two ways with what exists', ['get', 'x', '--skip', '--overwrite'], 2, /--overwrite and --skip contradict/],
+    ['three ways with what exists', ['get', 'x', '--skip', '--rename', '--overwrite'], 2, /contradict/],
+    ['several files on stdout', ['get', 'x', 'y', '-o', '-', '--peer', 'http://127.0.0.1:1'], 2, /one file can go/],
+    [
+      'a peer and a state folder',
+      ['get', 'x', '--peer', 'http://127.0.0.1:1', '--state-dir', 's'],
+      2,
+      /other peers or the one that runs/
+    ],
+    ['a state folder and a peer to list', ['ls', '--state-dir', 's', '--peer', 'http://127.0.0.1:1'], 2, /not both/],
+    ['a state folder nobody uses', ['get', 'x', '--state-dir', 's'], 2, /no peer runs with the state folder s/],
+    ['a name for status', ['status', 'x'], 2, /too many arguments/],
     ['a folder and a peer to list', ['ls', '--dir', 'files', '--peer', 'http://127.0.0.1:1'], 2, /not both/],
     ['a misspelt command', ['strat'], 2, /unknown command 'strat' \(Did you mean start\?\)/],
     ['a misspelt flag', ['start', '--dirr', 'x'], 2, /unknown option '--dirr' \(Did you mean --dir\?\)/]
@@ -108,7 +130,7 @@ test('help and version go to stdout and end with 0', async () => {
   const folder = await testFolder()
   const help = await run(folder, ['--help'])
   expect(help).toMatchObject({ code: 0, err: '' })
-  for (const command of ['start', 'get', 'ls', 'peers']) expect(help.out).toContain(command)
+  for (const command of ['start', 'get', 'ls', 'peers', 'status']) expect(help.out).toContain(command)
   const startHelp = await run(folder, ['help', 'start'])
   expect(startHelp.out).toContain('P2PRX_SECRET_FILE')
   const version = await run(folder, ['--version'])

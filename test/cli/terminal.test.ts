@@ -1,24 +1,8 @@
-import { spawn, spawnSync } from 'node:child_process'
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { environment, PROGRAM, type Running, serve, testFolder, watch } from './program.js'
-
-const python = spawnSync('python3', ['-c', 'import pty']).status === 0 ? 'python3' : undefined
-if (python === undefined) console.warn('No python3 with a pty module: the tests on a pseudo-terminal are skipped.')
-
-/** Runs its arguments on a pseudo-terminal of its own, which it joins to stdin and stdout. */
-const ON_A_TERMINAL = `
-import os, pty, sys
-sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))
-`
-
-/** The program on a terminal: what it writes, to stdout or stderr, is in `out`. */
-function onTerminal(cwd: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
-  const command = ['-c', ON_A_TERMINAL, process.execPath, PROGRAM, ...args]
-  const child = spawn(python ?? '', command, { cwd, env: environment(cwd, { TERM: 'xterm-256color', ...env }) })
-  return watch(child)
-}
+import { serve, testFolder } from './program.js'
+import { onTerminal, python } from './pty.js'
 
 const START = ['start', '--dir', 'ours', '--port', '0']
 
@@ -77,6 +61,79 @@ describe.skipIf(python === undefined)('on a terminal', () => {
     expect(drawn.out.lastIndexOf('\x1b[?25h')).toBeGreaterThan(drawn.out.lastIndexOf('\x1b[?25l'))
     const plain = await onTerminal(folder, [...get, '--no-progress']).ended
     expect(plain.out).toMatch(/^Fetched big\.bin .*\r\n$/)
+  })
+
+  test('get draws a bar for each of several files', async () => {
+    const folder = await testFolder()
+    await mkdir(join(folder, 'theirs'))
+    for (const name of ['one.bin', 'two.bin']) await writeFile(join(folder, 'theirs', name), Buffer.alloc(3_000_000, 7))
+    const { url } = await serve(folder, 'theirs')
+    const { out, code } = await onTerminal(folder, ['get', 'one.bin', 'two.bin', '--peer', url, '-v']).ended
+    for (const name of ['one.bin', 'two.bin']) {
+      expect(out).toMatch(new RegExp(`${name} .*\\d+%.*of 2\\.9 MiB`))
+      expect(out).toMatch(new RegExp(`Fetched ${name} \\(2\\.9 MiB\\) to `))
+    }
+    expect(out.lastIndexOf('\x1b[?25h')).toBeGreaterThan(out.lastIndexOf('\x1b[?25l'))
+    expect(code).toBe(0)
+  })
+
+  describe('what is here already is asked about', () => {
+    const asked = async (...args: string[]) => {
+      const folder = await testFolder()
+      await mkdir(join(folder, 'theirs'))
+      for (const name of ['a.txt', 'b.txt']) {
+        await writeFile(join(folder, 'theirs', name), 'new')
+        await writeFile(join(folder, name), 'old')
+      }
+      const { url } = await serve(folder, 'theirs')
+      const running = onTerminal(folder, ['get', 'a.txt', 'b.txt', '--peer', url, ...args])
+      const contents = () => Promise.all(['a.txt', 'b.txt'].map((name) => readFile(join(folder, name), 'utf8')))
+      return { running, contents }
+    }
+    const question = (name: string) => new RegExp(`${name} is here already: \\(o\\)verwrite`)
+
+    test('one by one', async () => {
+      const { running, contents } = await asked()
+      const [, first = ''] = await running.seen('out', /([ab]\.txt) is here already: \(o\)verwrite/)
+      running.child.stdin.write('x\r')
+      running.child.stdin.write('overwrite\r')
+      await running.seen('out', question(first === 'a.txt' ? 'b.txt' : 'a.txt'))
+      running.child.stdin.write('s\r')
+      expect((await running.ended).code).toBe(0)
+      expect((await contents()).sort()).toEqual(['new', 'old'])
+    })
+
+    test('once for all with a capital letter', async () => {
+      const { running, contents } = await asked()
+      await running.seen('out', /is here already/)
+      running.child.stdin.write('O\r')
+      const ended = await running.ended
+      expect(ended.code).toBe(0)
+      expect(ended.out.match(/\(o\)verwrite/g)?.length).toBe(1)
+      expect(await contents()).toEqual(['new', 'new'])
+    })
+
+    test('and an abort, Ctrl-D or Ctrl-C leaves all as it was', async () => {
+      for (const [key, code] of [
+        ['a\r', 13],
+        ['\x04', 13],
+        ['\x03', 130]
+      ] as const) {
+        const { running, contents } = await asked()
+        await running.seen('out', /is here already/)
+        running.child.stdin.write(key)
+        expect((await running.ended).code).toBe(code)
+        expect(await contents()).toEqual(['old', 'old'])
+      }
+    })
+
+    test('but not with --no-input', async () => {
+      const { running, contents } = await asked('--no-input')
+      const ended = await running.ended
+      expect(ended.code).toBe(13)
+      expect(ended.out).not.toContain('(o)verwrite')
+      expect(await contents()).toEqual(['old', 'old'])
+    })
   })
 
   test.each([

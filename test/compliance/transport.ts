@@ -283,6 +283,15 @@ export function transportCompliance(name: string, setup: TransportSetup): void {
         expect(await readAll(transportA.read(urlB, { name: 'other.txt', start: 0 }))).toEqual([{ type: 'gone' }])
       })
 
+      test('into memory of the reader, where the transport can do that', async () => {
+        const { read } = await startWithFile()
+        const own = new Uint8Array(new SharedArrayBuffer(content.length))
+        let filled = 0
+        const outcomes = await readAll(read({ memory: (count) => own.subarray((filled += count)) }))
+        expect(contentOf(outcomes)?.equals(content)).toBe(true)
+        if (filled > 0) expect(Buffer.from(own).equals(content)).toBe(true)
+      })
+
       test('an abandoned read closes the file', async () => {
         const large = sourceOf(bytesOf(8_000_000), { etag })
         const { transportA, urlB } = await start({ open: () => Promise.resolve(large) })
@@ -419,10 +428,7 @@ export function transportCompliance(name: string, setup: TransportSetup): void {
     describe('the root of a file', () => {
       const root = 'cd'.repeat(32)
       const content = bytesOf(1_000)
-      const unhashed = () => {
-        const { root: _, ...source } = sourceOf(content, { etag: 's3e8-1' })
-        return Promise.resolve(source)
-      }
+      const unhashed = () => Promise.resolve(sourceOf(content, { etag: 's3e8-1' }))
 
       test('is waited for', async () => {
         const waited: number[] = []

@@ -144,7 +144,7 @@ describe('what goes wrong has a code', () => {
     const other = await start({ a: 'ours' }, { peers: [one.url] })
     expect(await code(lastValueFrom(other.peer.fetch('a')))).toBe('EXISTS')
     expect(await readFile(join(other.dir, 'a'), 'utf8')).toBe('ours')
-    await lastValueFrom(other.peer.fetch('a', { overwrite: true }))
+    await lastValueFrom(other.peer.fetch('a', { ifExists: 'overwrite' }))
     expect(await readFile(join(other.dir, 'a'), 'utf8')).toBe('theirs')
   })
 

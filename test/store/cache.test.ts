@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { createCache, type FolderCache } from '../../src/store/cache.js'
+import { provenHashes } from '../../src/store/merkle.js'
 import { bytesOf, collect, newFolder, plainRoot } from './disk.js'
 
 async function cacheOf(maxBytes?: number): Promise<FolderCache & { readonly share: string }> {
@@ -163,4 +164,24 @@ test('more than 256 files are not held open', async () => {
   const held = Array.from({ length: 300 }, (_, i) => cache.find(`f${i}`)).filter((file) => file !== undefined)
   expect(held).toHaveLength(256)
   expect(held[0]?.name).toBe('f44')
+})
+
+test('what is kept is found, opened and answered for by its root, until it goes', async () => {
+  const cache = await cacheOf()
+  const content = bytesOf(3_000_000)
+  const root = plainRoot(content)
+  await cache.keep('x', senderOf(content))
+  expect(cache.findRoot(root)).toMatchObject({ name: 'x', size: content.length, root })
+  const source = await cache.openRoot(root)
+  expect((await collect(source.read())).equals(content)).toBe(true)
+  await source.close()
+  const pieces = { root, layer: 6, index: 2, length: 1, proofLayers: 2 }
+  expect(provenHashes(pieces, await cache.hashes(pieces), content.length)).toHaveLength(32)
+  const blocks = { root, layer: 0, index: 128, length: 64, proofLayers: 2 }
+  expect(provenHashes(blocks, await cache.hashes(blocks), content.length)).toHaveLength(64 * 32)
+  await expect(cache.hashes({ ...pieces, index: 3 })).rejects.toMatchObject({ code: 'BAD_CALL' })
+  await cache.keep('x', senderOf(bytesOf(10)), { size: 10 })
+  expect(cache.findRoot(root)).toBeUndefined()
+  await expect(cache.openRoot(root)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  await expect(cache.hashes(pieces)).rejects.toMatchObject({ code: 'NOT_FOUND' })
 })

@@ -6,11 +6,12 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { filter, firstValueFrom } from 'rxjs'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import type { P2pError } from '../../src/errors.js'
 import { createLibrary, type FolderLibrary } from '../../src/store/library.js'
+import { createRootHasher, provenHashes } from '../../src/store/merkle.js'
 import { compareNames } from '../../src/streams/names.js'
-import { bytesOf, collect, naughtyNames, newFolder, plainRoot } from './disk.js'
+import { bytesOf, collect, naughtyNames, newFolder, plainLayers, plainRoot } from './disk.js'
 
 function libraryOf(dir: string): FolderLibrary & { readonly problems: P2pError[] } {
   const problems: P2pError[] = []
@@ -448,4 +449,114 @@ test('after closing nothing is told, nothing runs, and closing again does no har
   await library.close()
   expect(completed).toBe(2)
   expect(process.getActiveResourcesInfo().filter((resource) => resource.startsWith('FSEvent'))).toEqual([])
+})
+
+const hashedAll = (library: FolderLibrary) =>
+  firstValueFrom(library.file$.pipe(filter((files) => files.every(({ root }) => root !== undefined))))
+
+test('content is found and opened by its root, under any of its names, as long as one still has it', async () => {
+  const dir = await newFolder()
+  for (const name of ['a', 'b']) writeOld(join(dir, name), 'content')
+  const library = await startedLibraryOf(dir)
+  await hashedAll(library)
+  const root = plainRoot(Buffer.from('content'))
+  expect(await library.findRoot(root)).toMatchObject({ size: 7, root })
+  expect(await library.findRoot('f'.repeat(64))).toBeUndefined()
+  await expect(library.openRoot('f'.repeat(64))).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  writeOld(join(dir, 'a'), 'another content')
+  const source = await vi.waitFor(() => library.openRoot(root), { timeout: 3_000 })
+  expect(String(await collect(source.read()))).toBe('content')
+  await source.close()
+  await vi.waitFor(async () => expect(await library.findRoot(root)).toMatchObject({ name: 'b' }), { timeout: 3_000 })
+  await unlink(join(dir, 'b'))
+  await vi.waitFor(() => expect(library.openRoot(root)).rejects.toMatchObject({ code: 'NOT_FOUND' }), {
+    timeout: 3_000
+  })
+  expect(await library.findRoot(root)).toBeUndefined()
+})
+
+test('hashes are answered from the tree, and those of blocks from the disk as it is now', async () => {
+  const dir = await newFolder()
+  const content = bytesOf(5 * 1_048_576 + 20_000)
+  writeOld(join(dir, 'large'), content)
+  writeOld(join(dir, 'small'), content.subarray(0, 40_000))
+  const library = await startedLibraryOf(dir)
+  await hashedAll(library)
+  const root = plainRoot(content)
+  const layers = plainLayers(content)
+  const pieces = { root, layer: 6, index: 4, length: 2, proofLayers: 2 }
+  expect(provenHashes(pieces, await library.hashes(pieces), content.length)).toEqual(
+    Buffer.concat(layers[6]?.slice(4, 6) ?? [])
+  )
+  const blocks = { root, layer: 0, index: 320, length: 64, proofLayers: 3 }
+  expect(provenHashes(blocks, await library.hashes(blocks), content.length)).toEqual(
+    Buffer.concat(layers[0]?.slice(320, 384) ?? [])
+  )
+  const small = { root: plainRoot(content.subarray(0, 40_000)), layer: 0, index: 0, length: 4, proofLayers: 0 }
+  expect(provenHashes(small, await library.hashes(small), 40_000)).toHaveLength(128)
+  await expect(library.hashes({ ...pieces, index: 3 })).rejects.toMatchObject({ code: 'BAD_CALL' })
+  await expect(library.hashes({ ...blocks, index: 0, length: 128, proofLayers: 2 })).rejects.toMatchObject({
+    code: 'BAD_CALL'
+  })
+  await expect(library.hashes({ ...pieces, root: 'f'.repeat(64) })).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  // Damage that the time of the file does not tell of.
+  const handle = await open(join(dir, 'large'), 'r+')
+  await handle.write(Buffer.from('damage'), 0, 6, 5 * 1_048_576)
+  await handle.utimes(1_700_000_000, 1_700_000_000)
+  await handle.close()
+  await expect(library.hashes(blocks)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  expect(await library.hashes({ ...blocks, index: 0 })).toHaveLength((64 + 3) * 32)
+})
+
+test('a root is waited for, and what was asked for overtakes a large file that is half done', async () => {
+  const dir = await newFolder()
+  // Sparse, so that it takes no room and some seconds.
+  const large = await open(join(dir, 'large'), 'w')
+  await large.truncate(6 * 1024 ** 3)
+  await large.utimes(1_700_000_000, 1_700_000_000)
+  await large.close()
+  writeOld(join(dir, 'other large'), bytesOf(2_000_000))
+  const library = await startedLibraryOf(dir)
+  writeOld(join(dir, 'wanted'), 'content')
+  expect(await library.rootOf('wanted', 10_000)).toBe(plainRoot(Buffer.from('content')))
+  expect(await library.rootOf('other large', 10_000)).toBe(plainRoot(bytesOf(2_000_000)))
+  expect(await library.rootOf('large', 10)).toBeUndefined()
+  await expect(library.rootOf('absent', 10)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  await expect(library.rootOf('../x', 10)).rejects.toMatchObject({ code: 'BAD_NAME' })
+  // Nobody waits for it, and closing does not either.
+  const startedMs = performance.now()
+  await library.close()
+  expect(performance.now() - startedMs).toBeLessThan(2_000)
+})
+
+test('an adopted file brings the hashes of its pieces along', async () => {
+  const dir = await newFolder()
+  const library = await startedLibraryOf(dir)
+  const content = bytesOf(3_000_000)
+  const hasher = createRootHasher()
+  hasher.update(content)
+  const root = hasher.digest()
+  await writeFile(join(dir, 'came'), content)
+  await library.adopt('came', { size: content.length, root, layer: hasher.layer() })
+  expect(await library.findRoot(root)).toMatchObject({ name: 'came', root })
+  const request = { root, layer: 6, index: 0, length: 4, proofLayers: 0 }
+  expect(provenHashes(request, await library.hashes(request), content.length)).toHaveLength(128)
+})
+
+test('a file is read into memory that is lent, and not once it has changed', async () => {
+  const dir = await newFolder()
+  const content = bytesOf(200_000)
+  writeOld(join(dir, 'x'), content)
+  const library = await startedLibraryOf(dir)
+  const source = await library.open('x')
+  const memory = Buffer.alloc(150_000)
+  expect(await source.readAt?.(memory, 0)).toBe(150_000)
+  expect(memory).toEqual(content.subarray(0, 150_000))
+  expect(await source.readAt?.(memory, 150_000)).toBe(50_000)
+  expect(memory.subarray(0, 50_000)).toEqual(content.subarray(150_000))
+  expect(await source.readAt?.(memory, 200_000)).toBe(0)
+  await writeFile(join(dir, 'x'), bytesOf(200_000, 2))
+  await expect(source.readAt?.(memory, 0)).rejects.toMatchObject({ code: 'INTEGRITY' })
+  await source.close()
+  await expect(source.readAt?.(memory, 0)).rejects.toMatchObject({ code: 'CLOSED' })
 })

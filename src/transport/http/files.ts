@@ -12,7 +12,7 @@ import { createLender, type Lender, sendBytes } from './send-bytes.js'
 import { type Admission, type SlotLimits, UploadSlots } from './slots.js'
 
 /** What the data plane serves from. */
-export type Holdings = Pick<Inbound, 'open' | 'openRoot' | 'hashes' | 'rootOf'>
+type Holdings = Pick<Inbound, 'open' | 'openRoot' | 'hashes' | 'rootOf'>
 
 /** Nobody may take a shared page for a page of this peer: it is saved, not shown, and if shown, without rights. */
 const HARMLESS = {
@@ -155,7 +155,8 @@ const PEER_ID = /^[\w-]{1,64}$/
 /** Who downloads: our own kind says who it is, others are known by their address. */
 function downloader({ headers, socket }: IncomingMessage): string {
   const id = headers[PEER_HEADER]
-  return `${socket.remoteAddress ?? ''} ${typeof id === 'string' && PEER_ID.test(id) ? id : ''}`
+  const address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
+  return `${address} ${typeof id === 'string' && PEER_ID.test(id) ? id : ''}`
 }
 
 /** Aborts when there is nobody left to answer. */

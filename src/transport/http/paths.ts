@@ -51,10 +51,10 @@ function readHashes(rest: string): Target {
 /** Layers of the tallest tree there can be: 2^53 bytes in blocks of 16 KiB are 2^39 leaves. */
 const MAX_LAYERS = 40
 /** Hashes in one answer, 256 KiB of them: the pieces of 8 GiB. */
-export const MAX_HASHES = 8_192
+const MAX_HASHES = 8_192
 
 /** Whether a request means anything, whatever the content. */
-export function isSensible({ root, layer, index, length, proofLayers }: HashRequest): boolean {
+function isSensible({ root, layer, index, length, proofLayers }: HashRequest): boolean {
   const whole = [layer, index, length, proofLayers].every((number) => Number.isSafeInteger(number) && number >= 0)
   const isPowerOfTwo = length > 0 && length <= MAX_HASHES && (length & (length - 1)) === 0
   return ROOT.test(root) && whole && isPowerOfTwo && index % length === 0 && layer + proofLayers <= MAX_LAYERS

@@ -11,10 +11,10 @@ export interface Rates {
 }
 
 /** Slower than that, time-outs of both sides would end what is just slow. */
-export const LEAST_BYTES_PER_SECOND = 32 * 1_024
+const LEAST_BYTES_PER_SECOND = 32 * 1_024
 /** What is taken at once at the most: so much time of the rate. Changes are felt after it, and nobody hears nothing for long. */
 const SLICE_MS = 25
-/** What may be saved up while nobody waits: the time that a sender needs between two slices. */
+/** What may be saved up while nobody waits: the time that a sender needs between two slices. Who is away longer has saved nothing. */
 const SAVED_MS = 50
 /** What may be owed, so that a slice of a high rate is no silence at a low one. */
 const OWED_MS = 2_000
@@ -74,7 +74,8 @@ export class Bucket {
     this.#tokens += ((nowMs - this.#filledAtMs) * this.#rate) / 1_000
     this.#filledAtMs = nowMs
     // A timer that comes late takes nothing from those who wait.
-    if (this.#waiting.length === 0) this.#tokens = Math.min(this.#tokens, (this.#rate * SAVED_MS) / 1_000)
+    const saved = (this.#rate * SAVED_MS) / 1_000
+    if (this.#waiting.length === 0 && this.#tokens > saved) this.#tokens = 0
   }
 
   #serve(): void {

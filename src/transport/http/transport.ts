@@ -228,7 +228,11 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
 
     setRates: (changed) => rates.set(changed),
 
-    close: () => pool.closeAll(),
+    close: () => {
+      pool.closeAll()
+      // Nobody waits for his turn any more.
+      rates.set({})
+    },
 
     list: (peer, after) =>
       budget(

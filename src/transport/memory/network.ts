@@ -170,9 +170,8 @@ export function createMemoryNetwork({
       },
 
       read: (to, request) => {
-        // Bytes are not put into the reader's memory here: nothing in a process is gained by it.
-        const { memory: _, ...asked } = request
-        const copy = frozenCopy(asked)
+        // The reader's memory is left alone: within a process nothing would be gained by it.
+        const copy = frozenCopy(request)
         const stalled = () => silent.has(to)
         return call({ kind: 'read', from: url, to, name: copy.name }, (inbound) =>
           readFrom(inbound, copy, { chunkBytes, stalled })

@@ -77,7 +77,8 @@ export function p2prxMethods(self: Self, { inbound, as }: Speaker): Methods {
       const outcome = await settled(inbound.asked(question, as()), answer, deadlineMs)
       if (outcome.type === 'offered') {
         const { root = '', holders, relays = [], ...offer } = outcome.offer
-        return { ...offer, root, holders: holders.slice(0, MAX_HOLDERS), relays: relays.slice(0, MAX_HOLDERS) }
+        const told = { ...offer, root, holders: holders.slice(0, MAX_HOLDERS) }
+        return relays.length === 0 ? told : { ...told, relays: relays.slice(0, MAX_HOLDERS) }
       }
       return outcome.type === 'denied' && rest.history.length === 0 ? denied() : unhandled()
     }

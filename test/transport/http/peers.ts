@@ -51,6 +51,9 @@ function cacheIn(kept: Map<string, Buffer>): Cache {
       return { name, size: content.length, modifiedMs: 0 }
     },
     find: () => undefined,
+    findRoot: () => undefined,
+    openRoot: (root) => Promise.reject(new P2pError('NOT_FOUND', root)),
+    hashes: ({ root }) => Promise.reject(new P2pError('NOT_FOUND', root)),
     open: (name) => Promise.reject(new P2pError('NOT_FOUND', name))
   }
 }

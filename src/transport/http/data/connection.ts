@@ -154,7 +154,7 @@ export class Connection {
 
   #nextBuffer(): Uint8Array {
     try {
-      const direct = this.#direct
+      const direct = this.#isOpen ? this.#direct : undefined
       if (direct !== undefined && this.#from === this.#to) {
         const room = direct.room()
         const slice = this.#init.throttle.sliceBytes()
@@ -415,16 +415,13 @@ export class Connection {
 
   #late(): void {
     const ms = this.#allowedMs()
-    switch (this.#phase) {
-      case 'connecting':
-        return this.#end(new CallFailed('timed-out', `connecting took over ${ms} ms`))
-      case 'idle':
-        return this.close()
-      case 'head':
-        return this.#end(new CallFailed('timed-out', `the answer took over ${ms} ms`))
-      case 'body':
-        return this.#end(new CallFailed('timed-out', `too slow: ${this.#paced} bytes in ${ms} ms`))
+    const detail = {
+      connecting: `connecting took over ${ms} ms`,
+      idle: 'nobody asked any more',
+      head: `the answer took over ${ms} ms`,
+      body: `too slow: ${this.#paced} bytes in ${ms} ms`
     }
+    this.#end(new CallFailed('timed-out', detail[this.#phase]))
   }
 
   #end(error: CallFailed): void {
@@ -448,9 +445,9 @@ export class Connection {
 
 const DROPPED = new Uint8Array(MAX_DRAIN_BYTES)
 
-async function drain(bytes: AsyncIterable<Uint8Array>): Promise<void> {
+async function drain(landing: Landing): Promise<void> {
   try {
-    for await (const _ of bytes);
+    while ((await landing.next()).done !== true);
   } catch {
     // The connection has ended, and with it what nobody wanted.
   }

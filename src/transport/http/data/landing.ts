@@ -61,17 +61,17 @@ export class Landing implements AsyncIterableIterator<Uint8Array> {
     const landed = this.#landed
     this.#landed =
       landed === undefined ? filled : new Uint8Array(landed.buffer, landed.byteOffset, landed.length + count)
-    // Told at the end, too: the reader's count is then right, and what it gives for bytes to come is not used.
+    // Not asked for at the end: what is lent is scarce.
+    if (this.#bytesLeft > 0) this.#turn(free, count)
+    this.#hand()
+  }
+
+  #turn(free: Uint8Array, count: number): void {
     const next = this.#memory(count)
     this.#free = next
     // A stretch that was filled has ended, even where the next one happens to lie right behind it.
-    const goesOn =
-      count < free.length &&
-      next.buffer === free.buffer &&
-      next.byteOffset === free.byteOffset + count &&
-      next.length > 0
-    if (!goesOn) this.#turning = true
-    this.#hand()
+    const isSame = next.buffer === free.buffer && next.byteOffset === free.byteOffset + count
+    this.#turning = count === free.length || !isSame
   }
 
   /** The connection broke. What has landed before is read first. */

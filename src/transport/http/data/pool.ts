@@ -99,9 +99,10 @@ export class DataPool {
   }
 
   #connect(holder: Holder): Place | undefined {
-    if (holder.places.size >= MAX_DATA_SOCKETS_PER_PEER && !this.#closeIdle(holder)) return undefined
-    if (this.#sockets >= MAX_SOCKETS && ![...this.#holders.values()].some((other) => this.#closeIdle(other)))
-      return undefined
+    if (holder.places.size >= MAX_DATA_SOCKETS_PER_PEER) this.#closeIdle(holder)
+    if (this.#sockets >= MAX_SOCKETS) [...this.#holders.values()].some((other) => this.#closeIdle(other))
+    // Looked at again: what has become free may have been taken at once by somebody who waited for it.
+    if (holder.places.size >= MAX_DATA_SOCKETS_PER_PEER || this.#sockets >= MAX_SOCKETS) return undefined
     const connection = new Connection({
       address: holder.address,
       limits: this.#init.limits,
@@ -160,9 +161,11 @@ export class DataPool {
 
   /** Something has become free for those who wait for this holder. */
   #next(holder: Holder): void {
+    const full = new Set<Kind>()
     for (const waiter of holder.waiting) {
-      const place = this.#choose(holder, waiter.kind)
-      if (place !== undefined) waiter.begin(place)
+      const place = full.has(waiter.kind) ? undefined : this.#choose(holder, waiter.kind)
+      if (place === undefined) full.add(waiter.kind)
+      else waiter.begin(place)
     }
     const isEmpty = holder.places.size === 0 && holder.waiting.size === 0
     if (isEmpty && this.#holders.get(holder.key) === holder) this.#holders.delete(holder.key)

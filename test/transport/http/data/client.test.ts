@@ -9,7 +9,8 @@ import type { HttpLimits } from '../../../../src/transport/http/limits.js'
 import { bytesOf, gathered, sourceOf } from '../../../compliance/inbound.js'
 import { gate, peer, visitor } from '../peers.js'
 
-const LIMITS = { dataHeadTimeoutMs: 400, idleTimeoutMs: 400, connectTimeoutMs: 400 } satisfies Partial<HttpLimits>
+/** For holders that are to be found too slow; elsewhere a busy machine must not be taken for one. */
+const IMPATIENT = { dataHeadTimeoutMs: 300, idleTimeoutMs: 300 } satisfies Partial<HttpLimits>
 
 /** A holder on a bare socket, told of each request's head. `connections` counts. */
 async function holder(answer: (socket: Socket, request: string, number: number) => void) {
@@ -38,7 +39,7 @@ async function holder(answer: (socket: Socket, request: string, number: number) 
 }
 
 function us(limits: Partial<HttpLimits> = {}) {
-  const transport = visitor({ limits: { ...LIMITS, ...limits } })
+  const transport = visitor({ limits })
   onTestFinished(() => transport.close())
   return transport
 }
@@ -147,7 +148,7 @@ describe('an answer', () => {
 
   test('whose head is slow has timed out', async () => {
     const { url } = await holder((socket) => socket.write(OK(5).slice(0, 20)))
-    expect(await readFrom(url)).toMatchObject({ type: 'failed', reason: 'timed-out' })
+    expect(await readFrom(url, {}, us(IMPATIENT))).toMatchObject({ type: 'failed', reason: 'timed-out' })
   })
 
   test('whose bytes come too slowly has timed out, however steadily', async () => {
@@ -156,7 +157,7 @@ describe('an answer', () => {
       const drip = setInterval(() => socket.write('x'), 20)
       socket.once('close', () => clearInterval(drip))
     })
-    expect(await readFrom(url)).toEqual({ type: 'broken', code: 'TIMEOUT' })
+    expect(await readFrom(url, {}, us(IMPATIENT))).toEqual({ type: 'broken', code: 'TIMEOUT' })
   })
 
   test('may be slower than the time-out where it is the reader who is slow', async () => {
@@ -330,18 +331,17 @@ describe('the memory of a reader', () => {
   /** Two stretches in turn, as a download uses them; tells when it was asked for memory that is still being read. */
   function stretches(stretchBytes: number, buffer: (bytes: number) => ArrayBufferLike) {
     const both = [new Uint8Array(buffer(stretchBytes)), new Uint8Array(buffer(stretchBytes))]
-    let [at, filled, calls, turns] = [0, 0, 0, 0]
+    let [at, filled, calls] = [0, 0, 0]
     const memory: Memory = (count) => {
       if (calls++ === 0) expect(count).toBe(0)
       filled += count
       if (filled === stretchBytes) {
         at ^= 1
         filled = 0
-        turns++
       }
       return both[at]?.subarray(filled) ?? new Uint8Array()
     }
-    return { memory, both, filled: () => turns * stretchBytes + filled }
+    return { memory, both }
   }
 
   test.each([
@@ -372,7 +372,7 @@ describe('the memory of a reader', () => {
         })()
       })
     await done.opened
-    expect([at, lent.filled()]).toEqual([length, length])
+    expect(at).toBe(length)
   })
 
   test('takes nothing of the answer behind', async () => {
@@ -407,7 +407,9 @@ describe('the memory of a reader', () => {
     const subscription = read$.subscribe((outcome) => {
       void (async () => {
         if (outcome.type !== 'body') return
-        for await (const _ of outcome.bytes) break
+        const reader = outcome.bytes[Symbol.asyncIterator]()
+        await reader.next()
+        await reader.return?.()
         left.open()
       })()
     })

@@ -1,0 +1,36 @@
+/** Two ways to the same files, in turn, so that both have the same share of a machine whose speed wanders. */
+import { rmSync } from 'node:fs'
+import { median, scratch } from '../processes.js'
+
+/**
+ * Runs each contender `runs` times into an empty folder, one after the other, and looks at what the first run of each
+ * brought. Gives for each its runs.
+ */
+export async function inTurn(runs, contenders, check) {
+  const results = Object.fromEntries(Object.keys(contenders).map((who) => [who, []]))
+  for (let number = 0; number < runs; number++) {
+    for (const [who, fetch] of Object.entries(contenders)) {
+      const dir = scratch()
+      const { seconds, peakMiB } = await fetch(dir)
+      if (number === 0) await check(dir)
+      rmSync(dir, { recursive: true })
+      results[who].push({ seconds, peakMiB })
+    }
+  }
+  return results
+}
+
+const secondsOf = (runs) => runs.map(({ seconds }) => seconds)
+
+/** The cells of a row: both times and the median of their ratios. */
+export function compared(ours, other) {
+  const [mine, theirs] = [secondsOf(ours), secondsOf(other)]
+  return {
+    ours: `${median(mine).toFixed(2)} s`,
+    other: `${median(theirs).toFixed(2)} s`,
+    ratio: median(mine.map((seconds, at) => seconds / theirs[at]))
+  }
+}
+
+export const medianSeconds = (runs) => median(secondsOf(runs))
+export const peakMB = (runs) => Math.max(...runs.map(({ peakMiB }) => peakMiB)) * 1.048576

@@ -1,0 +1,84 @@
+/** What goes over the control socket: the bodies of requests, checked, and the lines of answers. */
+
+import { isAbsolute } from 'node:path'
+import {
+  boolean,
+  check,
+  type InferOutput,
+  maxLength,
+  minLength,
+  minValue,
+  nullish,
+  number,
+  optional,
+  picklist,
+  pipe,
+  safeInteger,
+  strictObject,
+  string
+} from 'valibot'
+import type { FolderProgress, Progress, Rates } from '../index.js'
+
+/** PATH_MAX of Linux, as UTF-16 at the most. */
+const MAX_PATH_CHARS = 4_096
+
+const path = pipe(string(), minLength(1), maxLength(MAX_PATH_CHARS))
+const options = {
+  ifExists: optional(picklist(['refuse', 'overwrite', 'rename'])),
+  // The peer's working folder is not that of whoever asks.
+  into: optional(pipe(path, check(isAbsolute))),
+  wait: optional(boolean())
+}
+/** Absent leaves a cap as it is, null takes it away. */
+const rate = nullish(pipe(number(), safeInteger(), minValue(1)))
+
+export const FETCH_BODY = strictObject({ name: path, ...options })
+export const FETCH_ALL_BODY = strictObject({ pattern: path, ...options })
+export const RATES_BODY = strictObject({
+  uploadBytesPerSecond: rate,
+  downloadBytesPerSecond: rate,
+  uploadBytesPerSecondPerPeer: rate,
+  downloadBytesPerSecondPerPeer: rate
+})
+
+/** Caps to change. */
+export type RatesChange = InferOutput<typeof RATES_BODY>
+
+/** The last line of an answer that came to its end. */
+export interface Done {
+  readonly type: 'done'
+}
+
+/** The last line of an answer that did not, and the whole body of one that was refused. */
+export interface Failure {
+  readonly type: 'error'
+  /** As of P2pError. */
+  readonly code: string
+  readonly message: string
+  readonly advice: string
+}
+
+/** Stands in the stream of events for those that came while nobody read. */
+export interface Dropped {
+  readonly type: 'events-dropped'
+  readonly count: number
+}
+
+/** A fetch that was ordered and is not over. */
+export type Transfer =
+  | ({ readonly kind: 'file' } & Progress)
+  | ({ readonly kind: 'folder'; readonly pattern: string } & Omit<FolderProgress, 'failed'> & {
+        readonly failed: number
+      })
+
+export interface Status {
+  readonly v: 1
+  readonly pid: number
+  readonly url: string
+  readonly dir: string
+  readonly peers: { readonly up: number; readonly known: number }
+  /** Absent while the folder is being read for the first time. */
+  readonly files?: number
+  readonly transfers: readonly Transfer[]
+  readonly rates: Rates
+}
