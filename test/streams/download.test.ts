@@ -287,6 +287,7 @@ describe('the list of transfers', () => {
         return NEVER
       },
       ...nobody,
+      own: () => Promise.resolve(undefined),
       downloads: placing(createPlace(SIZE)),
       scheduler: asyncScheduler,
       stop$: NEVER
@@ -309,6 +310,7 @@ describe('the list of transfers', () => {
     const transfer = createTransfer({
       locate: () => from(Promise.resolve({ name: 'x', size: SIZE, holders: ['A'] })),
       ...nobody,
+      own: () => Promise.resolve(undefined),
       read: () => NEVER.pipe(finalize(() => stopped.push('read'))),
       downloads: placing(createPlace(SIZE, { log: stopped })),
       scheduler: asyncScheduler,
@@ -348,6 +350,7 @@ describe('the list of transfers', () => {
         return of({ type: 'failed', code: 'NOT_FOUND', detail: 'nobody has it' })
       },
       ...nobody,
+      own: () => Promise.resolve(undefined),
       downloads: placing(createPlace(SIZE)),
       scheduler,
       stop$: NEVER
