@@ -189,7 +189,8 @@ export function createDownload(init: DownloadInit): Download {
     async abandon({ forget = false } = {}) {
       // Half way to its name, it would be there under both.
       await finishing
-      await end(() => forget || (!have.includes(1) && partial.remains === undefined))
+      // A file of one piece is not looked for: fetching it anew costs no more.
+      await end(() => forget || count <= 1 || (!have.includes(1) && partial.remains === undefined))
     }
   }
 }

@@ -33,12 +33,15 @@ export function createDownloads({ dir, onPlaced }: DownloadsOptions): FolderDown
   const places = createPlaces()
   const running = new Set<Download>()
   const beginning = new Set<Promise<Download>>()
+  /** Folders that downloads went into, and whose private folders may be left. */
+  const roots = new Set<string>()
   let closed = false
 
   const begin: Downloads['begin'] = async ({ name, size, root: contentRoot }, { ifExists, into }) => {
     if (closed) throw new P2pError('CLOSED', 'The peer is closed')
     const root = rootOf(into ?? dir)
     await checkName({ root, name, ifExists, foldersToo: size > PIECE_BYTES })
+    roots.add(root)
     const partial = await openPartial(places, { root, name, sizeBytes: size, contentRoot })
     try {
       // Before anything is made whose size is that of an offer. A small file finds out by itself.
@@ -59,34 +62,44 @@ export function createDownloads({ dir, onPlaced }: DownloadsOptions): FolderDown
       placed: async (given, content) => {
         if (into === undefined) await onPlaced?.(given, content)
       },
-      ended: () => ended(download, root)
+      ended() {
+        running.delete(download)
+        return tidy()
+      }
     })
     running.add(download)
     return download
   }
 
-  /** The last one closes the folders behind it, and takes the private one along when nothing lies there. */
-  async function ended(download: Download, root: string): Promise<void> {
-    running.delete(download)
+  /** The last one closes the folders behind it, and takes the private ones along where nothing lies there. */
+  async function tidy(): Promise<void> {
     if (running.size > 0 || beginning.size > 0) return
+    const left = [...roots]
+    roots.clear()
     await places.release()
-    await rmdir(join(root, PRIVATE_FOLDER)).catch(() => undefined)
+    await Promise.all(left.map((root) => rmdir(join(root, PRIVATE_FOLDER)).catch(() => undefined)))
   }
 
   return {
-    begin(offer, options) {
+    async begin(offer, options) {
       const begun = begin(offer, options)
       beginning.add(begun)
-      const over = () => void beginning.delete(begun)
-      begun.then(over, over)
-      return begun
+      try {
+        return await begun
+      } catch (error) {
+        beginning.delete(begun)
+        await tidy()
+        throw error
+      } finally {
+        beginning.delete(begun)
+      }
     },
     async close() {
       closed = true
       await Promise.allSettled(beginning)
       await Promise.all([...running].map((download) => download.abandon()))
       await pieces.close()
-      await places.release()
+      await tidy()
     }
   }
 }

@@ -166,6 +166,24 @@ test('what is not whole is not in the folder under its name, and stays for the n
   expect(await readdir(dir)).toEqual([])
 })
 
+test('a file of one piece leaves nothing: it is fetched anew', async () => {
+  const dir = await newFolder()
+  const download = await begin(dir, 'x')
+  await bring(download, Buffer.from('n'), 0)
+  await download.abandon()
+  expect(await readdir(dir)).toEqual([])
+})
+
+test('the private folder of each folder goes, whichever ends first', async () => {
+  const [dir, elsewhere] = [await newFolder(), await newFolder()]
+  const { begin: start } = downloadsIn(dir)
+  const here = await start({ name: 'x', size: 1 }, { ifExists: 'refuse' })
+  const there = await start({ name: 'x', size: 1 }, { ifExists: 'refuse', into: elsewhere })
+  await here.abandon()
+  await there.abandon()
+  expect([await readdir(dir), await readdir(elsewhere)]).toEqual([[], []])
+})
+
 test('what has nothing leaves nothing', async () => {
   const dir = await newFolder()
   const download = await begin(dir, 'x', { size: 5_000_000 })
@@ -357,8 +375,14 @@ test('a link, a folder, or what lies behind one is never written to', async () =
   await writeFile(join(dir, 'file'), '')
   const before = await tree(around)
   for (const ifExists of ['overwrite', 'refuse', 'rename'] as const) {
-    expect(await codeOf(begin(dir, 'out/new', { ifExists }))).toBe('FOLDER')
-    expect(await codeOf(begin(dir, 'file/new', { ifExists }))).toBe('FOLDER')
+    for (const name of ['out/new', 'file/new']) {
+      expect(await codeOf(begin(dir, name, { ifExists, size: 2 * PIECE_BYTES }))).toBe('FOLDER')
+      // A small one finds out at its end.
+      const small = await begin(dir, name, { ifExists })
+      await bring(small, Buffer.from('n'), 0)
+      expect(await codeOf(small.finish())).toBe('FOLDER')
+      await small.abandon()
+    }
     for (const name of ['link', 'folder', 'out']) {
       if (ifExists === 'rename') continue
       expect(await codeOf(begin(dir, name, { ifExists }))).toBe(ifExists === 'overwrite' ? 'FOLDER' : 'EXISTS')

@@ -1,6 +1,6 @@
 import { asyncScheduler, lastValueFrom, map, NEVER, type Observable, of, VirtualTimeScheduler } from 'rxjs'
 import { describe, expect, test } from 'vitest'
-import type { Outcome, Question, SharedFile } from '../../src/streams/ports.js'
+import type { Offer, Outcome, Question, SharedFile } from '../../src/streams/ports.js'
 import { createQuery } from '../../src/streams/query.js'
 import {
   INITIAL,
@@ -16,6 +16,9 @@ const US = 'http://127.0.0.1:4242'
 const peers = (count: number) => Array.from({ length: count }, (_, index) => `http://127.0.0.1:${index + 1}`)
 const file: SharedFile = { name: 'x', size: 3, modifiedMs: 0, root: 'ab' }
 const offer = { name: 'x', size: 3, root: 'ab', holders: [US] }
+
+/** The same from a neighbour: whoever hears it from us may have it through us. */
+const passedOn = { ...offer, relays: [US] }
 
 function question(given: Partial<Question> = {}): Question {
   return { name: 'x', history: [], asking: [], deadlineMs: 5_000, ...given }
@@ -123,8 +126,8 @@ describe('the rules of a query', () => {
     }
     const { outcomes } = after([ask(1), notHere(1), heard, ask(2, { history: peers(1) }), notHere(2)])
     expect(outcomes).toEqual([
-      { type: 'offered', offer },
-      { type: 'offered', offer }
+      { type: 'offered', offer: passedOn },
+      { type: 'offered', offer: passedOn }
     ])
   })
 
@@ -135,7 +138,32 @@ describe('the rules of a query', () => {
       heard: { type: 'heard', peer: US, outcome: { type: 'offered', offer } }
     }
     const { outcomes } = after([ask(1), notHere(1), heard, ask(2, { name: 'y', history: peers(1) }), notHere(2)])
-    expect(outcomes).toEqual([{ type: 'offered', offer }, { type: 'missed' }])
+    expect(outcomes).toEqual([{ type: 'offered', offer: passedOn }, { type: 'missed' }])
+  })
+
+  test('who passes an offer on is named, but not where it has no root, nor to our own user, nor without end', () => {
+    const heard = (given: Partial<Offer>, own = false) =>
+      after([
+        ask(1, { history: peers(1) }, own),
+        notHere(1),
+        {
+          type: 'heard',
+          key: 1,
+          heard: { type: 'heard', peer: US, outcome: { type: 'offered', offer: { ...offer, ...given } } }
+        }
+      ]).outcomes.map((outcome) => (outcome.type === 'offered' ? outcome.offer.relays : undefined))
+    expect(heard({})).toEqual([[US]])
+    expect(heard({ relays: peers(2) })).toEqual([[...peers(2), US]])
+    expect(heard({ relays: peers(8) })).toEqual([peers(8)])
+    expect(heard({}, true)).toEqual([undefined])
+    const unhashed: Offer = { name: 'x', size: 3, holders: [US] }
+    expect(
+      after([
+        ask(1),
+        notHere(1),
+        { type: 'heard', key: 1, heard: { type: 'heard', peer: US, outcome: { type: 'offered', offer: unhashed } } }
+      ]).outcomes
+    ).toEqual([{ type: 'offered', offer: unhashed }])
   })
 
   test('a question taken back is forgotten, so that it may be asked again', () => {

@@ -9,7 +9,19 @@ const NOW = 10_000
 function lane(holder: string, next: number, end: number, given: Partial<Lane> = {}): Lane {
   const speed = { rate: given.rate, settled: given.rate !== undefined, bytes: 0, sinceMs: NOW }
   const requested = Math.min(end, next + 2)
-  return { holder, next, end, requested, inPiece: 0, speed, rate: undefined, lastMs: NOW, fruitful: false, ...given }
+  return {
+    holder,
+    first: next,
+    next,
+    end,
+    requested,
+    inPiece: 0,
+    speed,
+    rate: undefined,
+    lastMs: NOW,
+    fruitful: false,
+    ...given
+  }
 }
 
 const work = (lanes: readonly Lane[], rate?: number, nowMs = NOW) => nextWork({ gaps: [], lanes, rate, nowMs })

@@ -134,9 +134,11 @@ describe('the rules of a download from many', () => {
     expect(how).toEqual({ A: 'out' })
   })
 
-  test('one that brings something each time is tried sixteen times', () => {
-    const round = [advanced('A', 1_000, 1), broke('A'), rested('A')]
-    const { jobs, how } = after([found('A'), ...Array.from({ length: 20 }, () => round).flat()])
+  test('one that brings a piece each time is tried sixteen times, and one that brings a part of it is not', () => {
+    const parts = Array.from({ length: 20 }, () => [advanced('A', 1_000, 1), broke('A'), rested('A')]).flat()
+    expect(after([found('A'), ...parts]).jobs.filter(({ type }) => type === 'read')).toHaveLength(3)
+    const rounds = Array.from({ length: 20 }, (_, piece) => [...received('A', piece), broke('A'), rested('A')]).flat()
+    const { jobs, how } = after([found('A'), ...rounds], 100)
     expect(jobs.filter(({ type }) => type === 'read')).toHaveLength(16)
     expect(how).toEqual({ A: 'out' })
   })

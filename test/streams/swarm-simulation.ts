@@ -105,7 +105,10 @@ export function simulate({ gaps, holders, allFoundMs, seed, diskFails = 0 }: Sim
         must(state.holders.get(job.holder)?.state !== 'out', `a read of ${job.holder}, which is out`)
         must(!reads.has(job.holder), `two reads of ${job.holder} at once`)
         must(job.range.end > job.range.start, 'a read of nothing')
-        return read(job.holder, job.range)
+        {
+          read(job.holder, job.range)
+          return
+        }
       case 'stop':
         reads.delete(job.holder)
         return
@@ -115,16 +118,23 @@ export function simulate({ gaps, holders, allFoundMs, seed, diskFails = 0 }: Sim
           'one piece twice from one'
         )
         busy.push({ piece: job.piece, holder: job.holder })
-        return after(1 + random() * 30, () => keep(job))
-      case 'repair':
-        return after(1 + random() * 200, () => {
+        {
+          after(1 + random() * 30, () => keep(job))
+          return
+        }
+      case 'repair': {
+        after(1 + random() * 200, () => {
           over(job.piece, job.liar)
           const helps = job.helpers.some((url) => isHonest(byUrl.get(url) as SimulatedHolder)) && chance(0.7)
           if (helps) kept.add(job.piece)
           send({ type: helps ? 'kept' : 'lost', piece: job.piece, nowMs })
         })
-      case 'rest':
-        return after(job.restMs, () => send({ type: 'rested', holder: job.holder, nowMs }))
+        return
+      }
+      case 'rest': {
+        after(job.restMs, () => send({ type: 'rested', holder: job.holder, nowMs }))
+        return
+      }
     }
   }
 
@@ -137,13 +147,20 @@ export function simulate({ gaps, holders, allFoundMs, seed, diskFails = 0 }: Sim
 
   function keep({ piece, holder }: SwarmJob & { type: 'keep' }): void {
     const { lies, hashless } = byUrl.get(holder) as SimulatedHolder
-    if (chance(diskFails)) return send({ type: 'no-disk', code: 'DISK', detail: 'full' })
+    if (chance(diskFails)) {
+      send({ type: 'no-disk', code: 'DISK', detail: 'full' })
+      return
+    }
     if (chance(hashless)) {
       over(piece, holder)
       const why = { why: 'failed', code: 'UNFINISHED', detail: 'no hashes' } as const
-      return send({ type: 'lost', piece, nowMs }, { type: 'broke', holder, nowMs, ...why })
+      send({ type: 'lost', piece, nowMs }, { type: 'broke', holder, nowMs, ...why })
+      return
     }
-    if (chance(lies)) return send({ type: 'wrong', piece, holder, nowMs })
+    if (chance(lies)) {
+      send({ type: 'wrong', piece, holder, nowMs })
+      return
+    }
     over(piece, holder)
     kept.add(piece)
     send({ type: 'kept', piece, nowMs })
@@ -162,31 +179,51 @@ export function simulate({ gaps, holders, allFoundMs, seed, diskFails = 0 }: Sim
     const failed = () => ends({ type: 'broke', holder, nowMs, why: 'failed', code: 'NETWORK', detail: 'broke' })
     const isDone = (piece: number) => piece >= Math.min(range.end, state.lanes.get(holder)?.end ?? 0)
     const bring = (piece: number, chunk: number): void => {
-      if (chunk === 0 && chance(silences)) return then(SILENCE_MS, failed)
-      if (chunk === 0 && chance(breaks)) return then(latencyMs, failed)
+      if (chunk === 0 && chance(silences)) {
+        then(SILENCE_MS, failed)
+        return
+      }
+      if (chunk === 0 && chance(breaks)) {
+        then(latencyMs, failed)
+        return
+      }
       then(PIECE_BYTES / CHUNKS / bytesPerMs, () => {
         send({ type: 'advanced', holder, bytes: PIECE_BYTES / CHUNKS, nowMs })
         if (reads.get(holder) !== number) return
-        if (chunk < CHUNKS - 1) return bring(piece, chunk + 1)
+        if (chunk < CHUNKS - 1) {
+          bring(piece, chunk + 1)
+          return
+        }
         if (!isDone(piece)) {
           received += 1
           receivedFrom.set(holder, (receivedFrom.get(holder) ?? 0) + 1)
           send({ type: 'received', holder, piece })
           if (reads.get(holder) !== number) return
         }
-        if (isDone(piece + 1)) return ends({ type: 'requested', holder, nowMs })
+        if (isDone(piece + 1)) {
+          ends({ type: 'requested', holder, nowMs })
+          return
+        }
         bring(piece + 1, 0)
       })
     }
     then(latencyMs, () => {
-      if (mood === 'gone') return ends({ type: 'broke', holder, nowMs, why: 'gone', code: 'NOT_FOUND', detail: 'gone' })
-      if (mood === 'changed') {
-        return ends({ type: 'broke', holder, nowMs, why: 'changed', code: 'UNFINISHED', detail: 'changed' })
+      if (mood === 'gone') {
+        ends({ type: 'broke', holder, nowMs, why: 'gone', code: 'NOT_FOUND', detail: 'gone' })
+        return
       }
-      if (mood === 'another size') return ends({ type: 'broke', holder, nowMs, why: 'lied', detail: 'another size' })
+      if (mood === 'changed') {
+        ends({ type: 'broke', holder, nowMs, why: 'changed', code: 'UNFINISHED', detail: 'changed' })
+        return
+      }
+      if (mood === 'another size') {
+        ends({ type: 'broke', holder, nowMs, why: 'lied', detail: 'another size' })
+        return
+      }
       if (mood === 'queues') {
         send({ type: 'queued', holder, position: 3 })
-        return then(random() * 10_000, () => bring(range.start, 0))
+        then(random() * 10_000, () => bring(range.start, 0))
+        return
       }
       bring(range.start, 0)
     })
@@ -197,7 +234,10 @@ export function simulate({ gaps, holders, allFoundMs, seed, diskFails = 0 }: Sim
     if (state === checked) return
     checked = state
     const { lanes, over: isOver, pending, missing } = state
-    if (isOver) return must(lanes.size + reads.size === 0, 'lanes or reads after the end')
+    if (isOver) {
+      must(lanes.size + reads.size === 0, 'lanes or reads after the end')
+      return
+    }
     must(reads.size === lanes.size && [...reads.keys()].every((url) => lanes.has(url)), 'a lane without its read')
     must(lanes.size <= 8, 'too many lanes')
     for (const [url, { state: how }] of state.holders) must((how === 'busy') === lanes.has(url), `${url} is ${how}`)
