@@ -1,6 +1,19 @@
 /** What other peers list: page by page, and which of it fits a pattern. */
-import picomatch from 'picomatch'
-import { catchError, EMPTY, expand, filter, from, map, mergeMap, type Observable, reduce, switchMap, take } from 'rxjs'
+import {
+  catchError,
+  combineLatest,
+  defer,
+  EMPTY,
+  expand,
+  filter,
+  from,
+  map,
+  mergeMap,
+  type Observable,
+  reduce,
+  switchMap,
+  take
+} from 'rxjs'
 import { P2pError } from './errors.js'
 import { type Directory, knownPeers } from './streams/directory.js'
 import { isPlainName } from './streams/names.js'
@@ -39,9 +52,8 @@ export function matchingOffers(
   directory: Directory,
   pattern: string
 ): Observable<readonly Offer[]> {
-  const fits = matcherOf(pattern)
-  return met(directory).pipe(
-    switchMap((urls) => {
+  return combineLatest([met(directory), defer(() => matcherOf(pattern))]).pipe(
+    switchMap(([urls, fits]) => {
       if (urls.length === 0) throw new P2pError('NETWORK', 'None of the known peers lists its files')
       return from(urls).pipe(
         mergeMap(
@@ -88,7 +100,9 @@ function met(directory: Directory): Observable<readonly PeerUrl[]> {
   )
 }
 
-function matcherOf(pattern: string): (name: string) => boolean {
+async function matcherOf(pattern: string): Promise<(name: string) => boolean> {
   if (pattern.length > MAX_PATTERN_CHARS) throw new P2pError('BAD_NAME', 'The pattern is too long')
+  // Loaded when there is a pattern: a command for one file begins sooner without.
+  const { default: picomatch } = await import('picomatch')
   return picomatch(pattern, { dot: true, nonegate: true })
 }

@@ -40,6 +40,7 @@ export function createDownloads({ dir, onPlaced }: DownloadsOptions): FolderDown
   const begin: Downloads['begin'] = async ({ name, size, root: contentRoot }, { ifExists, into }) => {
     if (closed) throw new P2pError('CLOSED', 'The peer is closed')
     const root = rootOf(into ?? dir)
+    if (size > PIECE_BYTES) pieces.warm()
     await checkName({ root, name, ifExists, foldersToo: size > PIECE_BYTES })
     roots.add(root)
     const partial = await openPartial(places, { root, name, sizeBytes: size, contentRoot })

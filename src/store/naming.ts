@@ -16,8 +16,6 @@ interface Naming {
   /** The whole file, on the same disk. */
   readonly from: string
   readonly ifExists: IfExists
-  /** Waits until the name outlives a power cut. */
-  readonly sync: boolean
 }
 
 interface Checking extends Pick<Naming, 'root' | 'name' | 'ifExists'> {
@@ -25,15 +23,16 @@ interface Checking extends Pick<Naming, 'root' | 'name' | 'ifExists'> {
 }
 
 /** Puts the file in its place and tells the name it got. Errors with EXISTS, FOLDER or what the disk says. */
-export function giveName(places: Places, { root, name, from, ifExists, sync }: Naming): Promise<string> {
+export function giveName(places: Places, { root, name, from, ifExists }: Naming): Promise<string> {
   const parts = name.split('/')
   return places.within(root, parts.slice(0, -1), async (target) => {
     const last = parts.at(-1) ?? ''
     const given = ifExists === 'rename' ? await putUnderFreeName(from, last, target.at) : last
     const whole = [...parts.slice(0, -1), given].join('/')
-    if (ifExists === 'overwrite') await putOver(from, target.at(last), locate(root, name))
-    else if (ifExists === 'refuse') await putBeside(from, target.at(last), name)
-    if (sync) await target.sync()
+    if (ifExists === 'overwrite') {
+      await putOver(from, target.at(last), locate(root, name))
+      await target.sync()
+    } else if (ifExists === 'refuse') await putBeside(from, target.at(last), name)
     return whole
   })
 }

@@ -1,12 +1,13 @@
 /** Hashing and writing beside the event loop: pieces in shared memory, and threads that work on them. */
+import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { P2pError } from '../errors.js'
 import { createSlotPool, MAX_SLOTS, SLOT_BYTES, type Slot } from './piece-memory.js'
 import type { PieceAnswer, PieceJob } from './piece-worker.js'
 import { threadUrl } from './thread.js'
 
-/** A thread hashes and writes about 1 GB/s, as much as one core receives; a second one helps where there are cores to spare. */
-const THREADS = 2
+/** Two that write into one file wait for each other; only where there are cores to spare is the second one's hashing worth it. */
+const THREADS = availableParallelism() > 2 ? 2 : 1
 /** A thread that has had nothing to do for this long is ended: it holds some 10 MB. */
 const IDLE_MS = 10_000
 
@@ -18,6 +19,8 @@ export interface PieceWork extends Pick<PieceJob, 'type' | 'fd' | 'lengthBytes' 
 export interface Pieces {
   readonly take: () => Promise<Slot>
   readonly tryTake: () => Slot | undefined
+  /** Starts a thread, which takes some time, while there is nothing to do for it yet. */
+  readonly warm: () => void
   /** Rejects with what the disk said. Bounded by the slots there are. */
   readonly run: (work: PieceWork) => Promise<{ readonly right: boolean; readonly hash: Uint8Array }>
   /** Ends the threads; work that has not been done is rejected. */
@@ -55,7 +58,12 @@ export function createPieces(): Pieces {
     if (answer.type === 'done') done?.(answer)
     else fail?.(Object.assign(new Error(answer.message), { code: answer.code }))
     if (![...waiting.values()].some((other) => other.thread === thread)) thread?.unref()
-    if (waiting.size === 0) idle = setTimeout(() => void endThreads(), IDLE_MS).unref()
+    if (waiting.size === 0) rest()
+  }
+
+  function rest(): void {
+    clearTimeout(idle)
+    idle = setTimeout(() => void endThreads(), IDLE_MS).unref()
   }
 
   /** A thread that breaks is a bug or a machine without memory; its work is lost, the next work gets a new one. */
@@ -84,6 +92,11 @@ export function createPieces(): Pieces {
   return {
     take: pool.take,
     tryTake: pool.tryTake,
+    warm() {
+      if (closed || threads.length > 0) return
+      start()
+      rest()
+    },
     run: ({ slot, expected, ...work }) =>
       new Promise((done, fail) => {
         if (closed) {

@@ -6,7 +6,7 @@ import type { Download, PeerUrl, PieceMemory, ReadOutcome, ReadRequest } from '.
 import type { Break } from './swarm-rules.js'
 
 /** How much, and for how long, bytes are gathered before they are told. */
-const TELL_BYTES = 128 * 1024
+const TELL_BYTES = 1024 * 1024
 const TELL_MS = 100
 
 export type LaneStep =
