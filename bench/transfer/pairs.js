@@ -1,4 +1,5 @@
 /** Two ways to the same files, in turn, so that both have the same share of a machine whose speed wanders. */
+import { execFileSync } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { median, scratch } from '../processes.js'
 
@@ -11,6 +12,8 @@ export async function inTurn(runs, contenders, check) {
   for (let number = 0; number < runs; number++) {
     for (const [who, fetch] of Object.entries(contenders)) {
       const dir = scratch()
+      // Nobody pays for what the one before has left to the disk.
+      execFileSync('sync')
       const { seconds, peakMiB } = await fetch(dir)
       if (number === 0) await check(dir)
       rmSync(dir, { recursive: true })
