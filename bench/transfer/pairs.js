@@ -4,12 +4,12 @@ import { rmSync } from 'node:fs'
 import { median, scratch } from '../processes.js'
 
 /**
- * Runs each contender `runs` times into an empty folder, one after the other, and looks at what the first run of each
- * brought. Gives for each its runs.
+ * Runs each contender into an empty folder, one after the other: once to warm up, which is looked at and not counted, and
+ * then `runs` times. Gives for each its runs.
  */
 export async function inTurn(runs, contenders, check) {
   const results = Object.fromEntries(Object.keys(contenders).map((who) => [who, []]))
-  for (let number = 0; number < runs; number++) {
+  for (let number = 0; number <= runs; number++) {
     for (const [who, fetch] of Object.entries(contenders)) {
       const dir = scratch()
       // Nobody pays for what the one before has left to the disk.
@@ -17,7 +17,7 @@ export async function inTurn(runs, contenders, check) {
       const { seconds, peakMiB } = await fetch(dir)
       if (number === 0) await check(dir)
       rmSync(dir, { recursive: true })
-      results[who].push({ seconds, peakMiB })
+      if (number > 0) results[who].push({ seconds, peakMiB })
     }
   }
   return results

@@ -26,9 +26,9 @@ export type PieceAnswer =
 
 /**
  * Bytes of one write. Linux takes memory for the page cache in stretches of that size: small ones are at hand and warm, large
- * ones have to be found, which took 0.8 s a GiB here.
+ * ones have to be found, which took up to 1 s a GiB here.
  */
-const WRITE_BYTES = 64 * 1024
+const WRITE_BYTES = 16 * 1024
 
 const { memory, slotBytes } = workerData as { memory: SharedArrayBuffer; slotBytes: number }
 

@@ -1,4 +1,4 @@
-import type { BigIntStats } from 'node:fs'
+import { type BigIntStats, fstatSync } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { P2pError } from '../errors.js'
 import type { Source } from '../streams/ports.js'
@@ -42,7 +42,7 @@ export function createSource({ name, handle, stat, root, close }: SourceInit): S
       filled += bytesRead
     }
     // After the read: bytes that were there before the file changed are still right, those read since may not be.
-    if (filled < length || identityOf(await handle.stat({ bigint: true })) !== identity) {
+    if (filled < length || identityOf(fstatSync(handle.fd, { bigint: true })) !== identity) {
       throw new P2pError('INTEGRITY', `${name} was changed while it was read`, { advice: 'Ask for it again.' })
     }
     return length
