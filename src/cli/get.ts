@@ -11,7 +11,7 @@ import { createPeer, P2pError, type PeerEvent, type Progress } from '../index.js
 import { capOf } from './amounts.js'
 import { createAskExists, type ExistsFlags, ifExistsOf } from './ask-exists.js'
 import { createBoard } from './board.js'
-import { type Engine, fetchNames, type Outcome } from './fetching.js'
+import { type Engine, fetchNames, isPattern, type Outcome } from './fetching.js'
 import { createMissingFolder, type PeerFlags, peersOf } from './inputs.js'
 import { say, writeJson } from './output.js'
 import { exitCodeOf, tellOutcome } from './results.js'
@@ -33,13 +33,13 @@ export interface GetFlags extends PeerFlags, RunningFlags, ExistsFlags {
 }
 
 /**
- * What runs for seconds gains nothing from V8's optimizing compiler, whose threads would take the cores that receive and
+ * One file takes seconds, which gain nothing from V8's optimizing compiler, whose threads would take the cores that receive and
  * hash: for 1 GiB a tenth of the time on two cores.
  */
 const SHORT_LIVED = '--no-opt'
 
 export async function get(names: readonly string[], flags: GetFlags): Promise<number> {
-  setFlagsFromString(SHORT_LIVED)
+  if (names.length === 1 && !names.some(isPattern)) setFlagsFromString(SHORT_LIVED)
   const stops = watchStops()
   const { output, json = false, progress, wait = false, verbose = 0 } = flags
   const ifExists = ifExistsOf(flags)

@@ -5,11 +5,12 @@ import { PRIVATE_FOLDER } from '../streams/names.js'
 import type { Download, Downloads } from '../streams/ports.js'
 import { createDownload } from './download.js'
 import { PIECE_BYTES } from './merkle.js'
-import { checkName } from './naming.js'
+import { checkFree, checkName } from './naming.js'
 import { openPartial } from './partial.js'
 import { rootOf } from './paths.js'
 import { createPieces } from './pieces.js'
 import { createPlaces } from './places.js'
+import { createSmallDownload } from './small-download.js'
 
 export interface DownloadsOptions {
   /** The shared folder, where the files go unless told otherwise. Has to exist when the first download begins. */
@@ -41,8 +42,26 @@ export function createDownloads({ dir, onPlaced }: DownloadsOptions): FolderDown
     if (closed) throw new P2pError('CLOSED', 'The peer is closed')
     const root = rootOf(into ?? dir)
     if (size > PIECE_BYTES) pieces.warm()
-    await checkName({ root, name, ifExists, foldersToo: size > PIECE_BYTES })
+    const isSmall = size <= PIECE_BYTES && ifExists === 'refuse'
+    if (isSmall) checkFree(root, name)
+    else await checkName({ root, name, ifExists })
     roots.add(root)
+    const common = {
+      root,
+      name,
+      sizeBytes: size,
+      contentRoot,
+      pieces,
+      places,
+      placed: async (given: string, content: { size: number; root: string; layer: Uint8Array }) => {
+        if (into === undefined) await onPlaced?.(given, content)
+      }
+    }
+    if (isSmall) {
+      const small = createSmallDownload({ ...common, ended: () => ended(small) })
+      running.add(small)
+      return small
+    }
     const partial = await openPartial(places, { root, name, sizeBytes: size, contentRoot })
     try {
       // Before anything is made whose size is that of an offer. A small file finds out by itself.
@@ -51,25 +70,14 @@ export function createDownloads({ dir, onPlaced }: DownloadsOptions): FolderDown
       await partial.close(partial.remains === undefined)
       throw error
     }
-    const download = createDownload({
-      root,
-      name,
-      sizeBytes: size,
-      contentRoot,
-      ifExists,
-      partial,
-      pieces,
-      places,
-      placed: async (given, content) => {
-        if (into === undefined) await onPlaced?.(given, content)
-      },
-      ended() {
-        running.delete(download)
-        return tidy()
-      }
-    })
+    const download: Download = createDownload({ ...common, ifExists, partial, ended: () => ended(download) })
     running.add(download)
     return download
+  }
+
+  function ended(download: Download): Promise<void> {
+    running.delete(download)
+    return tidy()
   }
 
   /** The last one closes the folders behind it, and takes the private ones along where nothing lies there. */

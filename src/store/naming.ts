@@ -1,11 +1,12 @@
 /** Gives a whole file its name: in one step, over or beside what has that name already. */
-import type { Stats } from 'node:fs'
+import { lstatSync, type Stats } from 'node:fs'
 import { link, lstat, open, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { P2pError } from '../errors.js'
 import type { IfExists } from '../streams/ports.js'
 import { locate } from './paths.js'
 import type { Places } from './places.js'
+import { NO_LINKS } from './put-beside.js'
 
 /** Numbers tried for a name that is taken: `notes (1).txt`. A folder with more copies of one file wants a look. */
 const MAX_RENAMES = 1_000
@@ -16,10 +17,6 @@ interface Naming {
   /** The whole file, on the same disk. */
   readonly from: string
   readonly ifExists: IfExists
-}
-
-interface Checking extends Pick<Naming, 'root' | 'name' | 'ifExists'> {
-  readonly foldersToo: boolean
 }
 
 /** Puts the file in its place and tells the name it got. Errors with EXISTS, FOLDER or what the disk says. */
@@ -37,10 +34,10 @@ export function giveName(places: Places, { root, name, from, ifExists }: Naming)
   })
 }
 
-/** Says early what `giveName` would find out late; of the folders on the way only where that would be a pity. Makes nothing. */
-export async function checkName({ root, name, ifExists, foldersToo }: Checking): Promise<void> {
+/** Says early what `giveName` would find out late. Makes nothing. */
+export async function checkName({ root, name, ifExists }: Pick<Naming, 'root' | 'name' | 'ifExists'>): Promise<void> {
   const path = locate(root, name)
-  for (let folder = dirname(path); foldersToo && folder.length > root.length; folder = dirname(folder)) {
+  for (let folder = dirname(path); folder.length > root.length; folder = dirname(folder)) {
     const found = await lookAt(folder)
     if (found !== undefined && !found.isDirectory()) {
       throw new P2pError('FOLDER', `Cannot put files into ${folder}: it is a link, or not a folder`)
@@ -48,8 +45,14 @@ export async function checkName({ root, name, ifExists, foldersToo }: Checking):
   }
   const found = await lookAt(path)
   if (found === undefined || ifExists === 'rename') return
-  if (ifExists === 'refuse') throw exists(name)
+  if (ifExists === 'refuse') throw existsError(name)
   if (!found.isFile()) throw notAFile(path)
+}
+
+/** The same of a small file that must not replace anything: the folders show when it is put there. */
+export function checkFree(root: string, name: string): void {
+  // At once: a turn through the disk threads takes longer than the look, and there may be thousands.
+  if (lstatSync(locate(root, name), { throwIfNoEntry: false }) !== undefined) throw existsError(name)
 }
 
 async function lookAt(path: string): Promise<Stats | undefined> {
@@ -80,7 +83,7 @@ async function putUnderFreeName(from: string, last: string, at: (entry: string) 
       if (!(error instanceof P2pError) || error.code !== 'EXISTS') throw error
     }
   }
-  throw exists(last)
+  throw existsError(last)
 }
 
 /** `notes.txt` as `notes (2).txt`; what has only a leading dot has no ending. */
@@ -90,9 +93,6 @@ function numbered(last: string, number: number): string {
   return `${stem} (${number})${last.slice(stem.length)}`
 }
 
-// File systems without hard links: FAT says EPERM, others one of the rest.
-const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EACCES'])
-
 /** Gives the file its name unless the name is taken, in one step: of many at once, one wins. */
 async function putBeside(from: string, goal: string, name: string): Promise<void> {
   try {
@@ -100,19 +100,19 @@ async function putBeside(from: string, goal: string, name: string): Promise<void
     return
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? ''
-    if (code === 'EEXIST') throw exists(name)
+    if (code === 'EEXIST') throw existsError(name)
     if (!NO_LINKS.has(code)) throw error
   }
   try {
     // Takes the name first, so that the rename goes over nothing but our own empty file.
     await (await open(goal, 'wx')).close()
   } catch (error) {
-    throw (error as NodeJS.ErrnoException).code === 'EEXIST' ? exists(name) : error
+    throw (error as NodeJS.ErrnoException).code === 'EEXIST' ? existsError(name) : error
   }
   await rename(from, goal)
 }
 
-function exists(name: string): P2pError {
+export function existsError(name: string): P2pError {
   return new P2pError('EXISTS', `There is a ${name} already`)
 }
 

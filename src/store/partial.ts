@@ -34,6 +34,11 @@ interface Wanted {
   readonly contentRoot: string | undefined
 }
 
+/** A name in the private folder for a file that is there for a moment only. */
+export function temporaryEntry(name: string): string {
+  return `${digest(name)}-${'0'.repeat(32)}-${OWNER}-${randomBytes(4).toString('hex')}.part`
+}
+
 /** Names that this process works on: its own token is in each of them, so a second look tells nothing. */
 const ours = new Set<string>()
 

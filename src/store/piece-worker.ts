@@ -1,7 +1,8 @@
-/** The thread that hashes pieces, and reads and writes them: all that takes time and needs no event loop. */
-import { readSync, writeSync } from 'node:fs'
+/** The thread that hashes pieces, and reads and writes them, and puts small files in their places: all that takes time and needs no event loop. */
+import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
 import { leavesOf, pieceHash } from './merkle.js'
+import { putBesideSync } from './put-beside.js'
 
 /** A piece to be looked at. Descriptors belong to the process, so any thread may use them. */
 export interface PieceJob {
@@ -18,6 +19,16 @@ export interface PieceJob {
   readonly sizeBytes: number
   /** Anything is right when absent. */
   readonly expected?: Uint8Array
+}
+
+/** A whole file in memory, to be written and given its name unless the name is taken. */
+export interface PutJob {
+  readonly id: number
+  readonly type: 'put'
+  readonly slot: number
+  readonly lengthBytes: number
+  readonly from: string
+  readonly goal: string
 }
 
 export type PieceAnswer =
@@ -42,6 +53,21 @@ function work({ type, fd, slot, lengthBytes, position, sizeBytes, expected }: Pi
   return { right, hash }
 }
 
+function put({ slot, lengthBytes, from, goal }: PutJob) {
+  const fd = openSync(from, 'wx')
+  try {
+    writeWhole(fd, Buffer.from(memory, slot * slotBytes, lengthBytes), 0)
+  } finally {
+    closeSync(fd)
+  }
+  try {
+    putBesideSync(from, goal)
+  } finally {
+    rmSync(from, { force: true })
+  }
+  return { right: true, hash: new Uint8Array() }
+}
+
 function readWhole(fd: number, bytes: Buffer, position: number): boolean {
   for (let at = 0; at < bytes.length; ) {
     const read = readSync(fd, bytes, at, bytes.length - at, position + at)
@@ -58,10 +84,10 @@ function writeWhole(fd: number, bytes: Buffer, position: number): void {
   }
 }
 
-parentPort?.on('message', (job: PieceJob) => {
+parentPort?.on('message', (job: PieceJob | PutJob) => {
   let answer: PieceAnswer
   try {
-    answer = { id: job.id, type: 'done', ...work(job) }
+    answer = { id: job.id, type: 'done', ...(job.type === 'put' ? put(job) : work(job)) }
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     answer = { id: job.id, type: 'failed', code, message }

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { P2pError } from '../errors.js'
 import { createSlotPool, MAX_SLOTS, SLOT_BYTES, type Slot } from './piece-memory.js'
-import type { PieceAnswer, PieceJob } from './piece-worker.js'
+import type { PieceAnswer, PieceJob, PutJob } from './piece-worker.js'
 import { threadUrl } from './thread.js'
 
 /** Two that write into one file wait for each other; only where there are cores to spare is the second one's hashing worth it. */
@@ -23,6 +23,8 @@ export interface Pieces {
   readonly warm: () => void
   /** Rejects with what the disk said. Bounded by the slots there are. */
   readonly run: (work: PieceWork) => Promise<{ readonly right: boolean; readonly hash: Uint8Array }>
+  /** Writes a whole file and gives it its name. Rejects with what the disk said, EEXIST when the name is taken. */
+  readonly put: (work: Omit<PutJob, 'id' | 'type' | 'slot'> & { readonly slot: Slot }) => Promise<unknown>
   /** Ends the threads; work that has not been done is rejected. */
   readonly close: () => Promise<void>
 }
@@ -89,6 +91,22 @@ export function createPieces(): Pieces {
     return start()
   }
 
+  function send(jobOf: (id: number) => PieceJob | PutJob): Promise<{ right: boolean; hash: Uint8Array }> {
+    return new Promise((done, fail) => {
+      if (closed) {
+        fail(gone())
+        return
+      }
+      if (waiting.size > MAX_SLOTS) throw new Error('more pieces than there is memory for')
+      clearTimeout(idle)
+      const thread = choose()
+      const id = ++lastId
+      waiting.set(id, { thread, done, fail })
+      thread.ref()
+      thread.postMessage(jobOf(id))
+    })
+  }
+
   return {
     take: pool.take,
     tryTake: pool.tryTake,
@@ -98,20 +116,8 @@ export function createPieces(): Pieces {
       rest()
     },
     run: ({ slot, expected, ...work }) =>
-      new Promise((done, fail) => {
-        if (closed) {
-          fail(gone())
-          return
-        }
-        if (waiting.size > MAX_SLOTS) throw new Error('more pieces than there is memory for')
-        clearTimeout(idle)
-        const thread = choose()
-        const id = ++lastId
-        waiting.set(id, { thread, done, fail })
-        thread.ref()
-        const job: PieceJob = { id, slot: slot.number, ...work, ...(expected === undefined ? {} : { expected }) }
-        thread.postMessage(job)
-      }),
+      send((id) => ({ id, slot: slot.number, ...work, ...(expected === undefined ? {} : { expected }) })),
+    put: ({ slot, ...work }) => send((id) => ({ id, type: 'put', slot: slot.number, ...work })),
     async close() {
       closed = true
       clearTimeout(idle)

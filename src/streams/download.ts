@@ -52,6 +52,9 @@ export interface Sources {
   readonly more: (offer: Offer & { readonly root: string }) => Observable<Found | 'all'>
 }
 
+/** What another holder may make good. */
+const MENDABLE: ReadonlySet<string> = new Set(['NETWORK', 'TIMEOUT', 'NOT_FOUND', 'UNFINISHED', 'INTEGRITY'])
+
 export interface DownloadOptions {
   readonly ifExists: IfExists
   /** The folder; the share when absent. */
@@ -76,7 +79,10 @@ export function download(init: DownloadInit): Observable<DownloadStep> {
 function rooted(init: DownloadInit): Observable<DownloadStep> {
   const { offer } = init
   return opened(init, (place) => {
-    if (offer.root !== undefined) return fromMany({ ...init, offer: { ...offer, root: offer.root } }, place)
+    if (offer.root !== undefined) {
+      const known = { ...init, offer: { ...offer, root: offer.root } }
+      return place.pieces <= 1 ? fromOne(known, place) : fromMany(known, place)
+    }
     if (place.remains === undefined) return plainDownload({ ...init, place })
     return concat(
       rootFrom(init, offer.holders).pipe(
@@ -123,6 +129,13 @@ function rootFrom({ rootOf, offer }: DownloadInit, holders: readonly PeerUrl[]):
 }
 
 type Rooted = DownloadInit & { readonly offer: Offer & { readonly root: string } }
+
+/** One piece comes from the first who gives it; the others are looked for when none of those we know does. */
+function fromOne(init: Rooted, place: Download): Observable<DownloadStep> {
+  return plainDownload({ ...init, place }).pipe(
+    concatMap((step) => (step.type === 'failed' && MENDABLE.has(step.code) ? fromMany(init, place) : of(step)))
+  )
+}
 
 function fromMany({ offer, read, hashes, more, scheduler }: Rooted, place: Download): Observable<DownloadStep> {
   const { name, root, size, holders } = offer

@@ -1,7 +1,8 @@
 /**
- * A file whose root nobody knows yet: from one holder at a time, in order, so that the first byte waits for no hash.
- * What is kept is one content: another holder starts from the first byte. At the end the holder, who has hashed it
- * meanwhile, is asked for the root, and both compare.
+ * A file from one holder at a time, in order: one whose root nobody knows yet, so that the first byte waits for no hash,
+ * and one of a single piece, for which more would be too much. What is kept is one content: another holder starts from
+ * the first byte. Where there was no root, the holder, who has hashed it meanwhile, is asked for it at the end, and both
+ * compare.
  */
 import {
   catchError,
@@ -20,7 +21,7 @@ import type { Sources } from './download.js'
 import { codeOf, type DownloadStep, failed } from './download-step.js'
 import { type LaneStep, lane } from './lane.js'
 import { PIECE_BYTES } from './pieces.js'
-import type { Download, Offer, PeerUrl, PieceMemory } from './ports.js'
+import type { Download, Offer, PeerUrl, PieceMemory, RootOutcome } from './ports.js'
 import { MAX_HOLDERS } from './swarm-rules.js'
 
 /** Times the holders are gone through, as long as each round brings bytes: a flaky link still ends. */
@@ -68,10 +69,22 @@ export function plainDownload({ offer, place, read, rootOf, scheduler }: PlainIn
         if (pieces === place.pieces) return finish(holder)
         const range = { start: pieces, end: place.pieces }
         const { name } = offer
+        const root = offer.root === undefined ? {} : { root: offer.root }
         const etag = sender === undefined ? {} : { etag: sender.etag }
         const onEtag = (given: string) => (sender = { holder, etag: given })
         const end = () => place.pieces
-        return lane({ name, holder, range, place, read, end, nowMs: () => scheduler.now(), onEtag, ...etag }).pipe(
+        return lane({
+          name,
+          holder,
+          range,
+          place,
+          read,
+          end,
+          nowMs: () => scheduler.now(),
+          onEtag,
+          ...root,
+          ...etag
+        }).pipe(
           // Taken at once: the lane gives back what nobody took when it ends, while others still wait to be written.
           map((step) => ({ step, memory: step.type === 'received' ? hold(step.take()) : undefined })),
           concatMap(({ step, memory }) => taken(holder, step, memory)),
@@ -94,7 +107,11 @@ export function plainDownload({ offer, place, read, rootOf, scheduler }: PlainIn
         if (memory === undefined) return EMPTY
         held.delete(memory)
         return from(place.keep(step.piece, memory)).pipe(
-          concatMap(() => {
+          concatMap(({ type }) => {
+            if (type === 'wrong') {
+              memory.release()
+              return strike(holder, 'what it sent is not what was asked for')
+            }
             pieces = step.piece + 1
             inPiece = 0
             return EMPTY
@@ -102,7 +119,7 @@ export function plainDownload({ offer, place, read, rootOf, scheduler }: PlainIn
         )
       }
       case 'requested':
-        return finish(holder)
+        return pieces === place.pieces ? finish(holder) : EMPTY
       case 'broke':
         if (step.why === 'lied') return strike(holder, step.detail)
         last = { type: 'failed', code: step.code, detail: step.detail }
@@ -121,8 +138,10 @@ export function plainDownload({ offer, place, read, rootOf, scheduler }: PlainIn
 
   const finish = (holder: PeerUrl): Observable<DownloadStep> => {
     const waitMs = Math.round(ROOT_WAIT_MS + offer.size / HASHED_BYTES_PER_MS)
-    return rootOf(holder, offer.name, waitMs).pipe(
-      concatMap((outcome) => place.finish(outcome.type === 'root' ? outcome.root : undefined)),
+    const compared$: Observable<Pick<RootOutcome, 'type'> & { readonly root?: string }> =
+      offer.root === undefined ? rootOf(holder, offer.name, waitMs) : of({ type: 'root' as const, root: offer.root })
+    return compared$.pipe(
+      concatMap((outcome) => place.finish(outcome.root)),
       map((done): DownloadStep => ({ type: 'done', ...done })),
       catchError((error: unknown) => {
         if (codeOf(error) !== 'INTEGRITY') return of(failed(error))
