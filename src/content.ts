@@ -23,8 +23,6 @@ export interface ContentInit {
   readonly ownUrl: () => PeerUrl
 }
 
-export type Content = ReturnType<typeof createContent>
-
 export function createContent({ library, cache, transport, ownUrl }: ContentInit) {
   const passOn = createPassOn(transport)
   const served: Pick<Inbound, 'open' | 'openRoot' | 'hashes' | 'rootOf'> = {

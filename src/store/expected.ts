@@ -6,8 +6,6 @@ import { BLOCK_BYTES, leavesOf, PIECE_BYTES, PIECE_LAYER, provenHashes, treeHeig
 const WINDOW = 1_024
 const HASH_BYTES = 32
 
-export type ExpectedPieces = ReturnType<typeof expectedPieces>
-
 export function expectedPieces(root: string, sizeBytes: number) {
   const pieces = Math.ceil(sizeBytes / PIECE_BYTES)
   const height = treeHeight(sizeBytes)

@@ -11,7 +11,7 @@ const THREADS = availableParallelism() > 2 ? 2 : 1
 /** A thread that has had nothing to do for this long is ended: it holds some 10 MB. */
 const IDLE_MS = 10_000
 
-export interface PieceWork extends Pick<PieceJob, 'type' | 'fd' | 'lengthBytes' | 'position' | 'sizeBytes'> {
+interface PieceWork extends Pick<PieceJob, 'type' | 'fd' | 'lengthBytes' | 'position' | 'sizeBytes'> {
   readonly slot: Slot
   readonly expected?: Uint8Array | undefined
 }

@@ -70,7 +70,7 @@ export function createSmallDownload(init: SmallDownloadInit): Download {
     const expectedRoot = promised === undefined ? {} : { root: promised }
     checkContent(name, { size: sizeBytes, root: found }, { size: sizeBytes, ...expectedRoot })
     try {
-      const slot = kept?.slot ?? ((await pieces.take()) as Slot)
+      const slot = kept?.slot ?? (await pieces.take())
       kept = { slot, root: found }
       await put(slot)
     } catch (error) {

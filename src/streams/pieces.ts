@@ -42,4 +42,4 @@ export function largest(ranges: readonly PieceRange[]): PieceRange | undefined {
   )
 }
 
-export const lengthOf = ({ start, end }: PieceRange) => end - start
+const lengthOf = ({ start, end }: PieceRange) => end - start

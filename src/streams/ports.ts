@@ -252,7 +252,7 @@ export interface PieceMemory {
 }
 
 /** What came of keeping a piece. */
-export type Kept =
+type Kept =
   | { readonly type: 'kept' }
   /** Not what the root promises; nothing was written. The memory is still the caller's. */
   | { readonly type: 'wrong' }

@@ -53,7 +53,7 @@ export interface Lane {
 }
 
 /** How fast a holder is, and the stretch of time that is being measured. */
-export interface Speed {
+interface Speed {
   readonly rate: number | undefined
   /** Measured over a whole stretch. */
   readonly settled: boolean

@@ -377,7 +377,11 @@ test('a link, a folder, or what lies behind one is never written to', async () =
   for (const ifExists of ['overwrite', 'refuse', 'rename'] as const) {
     for (const name of ['out/new', 'file/new']) {
       expect(await codeOf(begin(dir, name, { ifExists, size: 2 * PIECE_BYTES }))).toBe('FOLDER')
-      // A small one finds out at its end.
+      if (ifExists !== 'refuse') {
+        expect(await codeOf(begin(dir, name, { ifExists }))).toBe('FOLDER')
+        continue
+      }
+      // A small one that replaces nothing finds out at its end.
       const small = await begin(dir, name, { ifExists })
       await bring(small, Buffer.from('n'), 0)
       expect(await codeOf(small.finish())).toBe('FOLDER')

@@ -26,7 +26,7 @@ export interface MemoryPlace extends Download {
 }
 
 export const HASHES = Uint8Array.of(1, 2, 3)
-export const textOf = (bytes: Uint8Array) => Buffer.from(bytes).toString('latin1')
+const textOf = (bytes: Uint8Array) => Buffer.from(bytes).toString('latin1')
 
 export function createPlace(size: number, options: PlaceOptions = {}): MemoryPlace {
   const { content, log = [], there = [], remains, slots = 8, hashes = 'known', keep, rootOf = textOf } = options
