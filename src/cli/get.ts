@@ -17,6 +17,7 @@ import { say, writeJson } from './output.js'
 import { exitCodeOf, tellOutcome } from './results.js'
 import { engineOf, type RunningFlags, requireRunningPeer } from './running.js'
 import { type Stops, stoppedExitCode, watchStops } from './stop.js'
+import { worded } from './words.js'
 
 export interface GetFlags extends PeerFlags, RunningFlags, ExistsFlags {
   readonly output: string
@@ -61,7 +62,7 @@ export async function get(names: readonly string[], flags: GetFlags): Promise<nu
   try {
     await ready()
     const outcome$ = fetchNames(names, {
-      engine,
+      engine: json ? engine : worded(engine, board.say),
       board,
       stop$: stops.stop$,
       ifExists,
@@ -136,7 +137,7 @@ function telling(engine: Engine): Engine {
   const begun = new Set<string>()
   const tell = (happening: DistributiveOmit<PeerEvent, 'at' | 'v'>) =>
     writeJson({ ...happening, at: new Date().toISOString(), v: 1 })
-  const tellProgress = ({ path, root, state, code: _, ...progress }: Progress) => {
+  const tellProgress = ({ path, root, state, code: _, resumed: __, ...progress }: Progress) => {
     const { name, total } = progress
     if (state !== 'running') return
     if (!begun.has(name)) {

@@ -54,9 +54,13 @@ function folderDetails(progress: Omit<FolderProgress, 'failed' | 'latest'> & { r
 /** What goes on now: how fast, or what it waits for. */
 function doing({ state, position, code, bytes, total, bytesPerSecond, holders }: Progress): string {
   if (state === 'queued') return position === undefined ? 'waits its turn' : `number ${position} in the queue`
-  if (state === 'waiting') return WAITS_FOR[code ?? ''] ?? `waits (${printable(code ?? 'unknown')})`
+  if (state === 'waiting') return waitsFor(code ?? 'unknown')
   const rate = `${formatSize(Math.round(bytesPerSecond))}/s`
   return joined([rate, timeLeft(bytes, total, bytesPerSecond), `from ${holders.length}`])
+}
+
+export function waitsFor(code: string): string {
+  return WAITS_FOR[code] ?? `waits (${printable(code)})`
 }
 
 const WAITS_FOR: Partial<Record<string, string>> = {

@@ -51,8 +51,16 @@ export async function checkName({ root, name, ifExists }: Pick<Naming, 'root' | 
 
 /** The same of a small file that must not replace anything: the folders show when it is put there. */
 export function checkFree(root: string, name: string): void {
-  // At once: a turn through the disk threads takes longer than the look, and there may be thousands.
-  if (lstatSync(locate(root, name), { throwIfNoEntry: false }) !== undefined) throw existsError(name)
+  const path = locate(root, name)
+  let found: Stats | undefined
+  try {
+    // At once: a turn through the disk threads takes longer than the look, and there may be thousands.
+    found = lstatSync(path, { throwIfNoEntry: false })
+  } catch {
+    // Something else than a folder is on the way.
+    return
+  }
+  if (found !== undefined) throw existsError(name)
 }
 
 async function lookAt(path: string): Promise<Stats | undefined> {

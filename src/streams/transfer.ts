@@ -55,6 +55,8 @@ export interface Progress {
   readonly position?: number
   /** Why it could not go on; while `waiting`. */
   readonly code?: string
+  /** Bytes that an earlier try had left and that are right; once. `changed`: it was of another content than its source has now. */
+  readonly resumed?: { readonly bytes: number; readonly changed: boolean }
   /** Where the file is; in the last one only. */
   readonly path?: string
   /** BEP 52 root of the content; in the last one only. */
@@ -274,7 +276,7 @@ function told(key: number, name: string, { step: what, total, meanRate }: Told):
       return {
         type: 'step',
         key,
-        result: result({ bytes }),
+        result: result({ bytes, resumed: { bytes, changed } }),
         happening: { type: 'transfer-resumed', name, bytes, changed }
       }
     }

@@ -66,12 +66,13 @@ describe.skipIf(python === undefined)('on a terminal', () => {
   test('get draws a bar for each of several files', async () => {
     const folder = await testFolder()
     await mkdir(join(folder, 'theirs'))
-    for (const name of ['one.bin', 'two.bin']) await writeFile(join(folder, 'theirs', name), Buffer.alloc(3_000_000, 7))
+    for (const name of ['one.bin', 'two.bin'])
+      await writeFile(join(folder, 'theirs', name), Buffer.alloc(60_000_000, name.charCodeAt(0)))
     const { url } = await serve(folder, 'theirs')
     const { out, code } = await onTerminal(folder, ['get', 'one.bin', 'two.bin', '--peer', url, '-v']).ended
     for (const name of ['one.bin', 'two.bin']) {
-      expect(out).toMatch(new RegExp(`${name} .*\\d+%.*of 2\\.9 MiB`))
-      expect(out).toMatch(new RegExp(`Fetched ${name} \\(2\\.9 MiB\\) to `))
+      expect(out).toMatch(new RegExp(`${name} .*\\d+%.*of 57\\.2 MiB`))
+      expect(out).toMatch(new RegExp(`Fetched ${name} \\(57\\.2 MiB\\) to `))
     }
     expect(out.lastIndexOf('\x1b[?25h')).toBeGreaterThan(out.lastIndexOf('\x1b[?25l'))
     expect(code).toBe(0)
