@@ -62,7 +62,7 @@ export async function get(names: readonly string[], flags: GetFlags): Promise<nu
   try {
     await ready()
     const outcome$ = fetchNames(names, {
-      engine: json ? engine : worded(engine, board.say),
+      engine: json ? engine : worded(engine, board.say, progress && process.stderr.isTTY),
       board,
       stop$: stops.stop$,
       ifExists,

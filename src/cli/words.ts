@@ -5,14 +5,14 @@ import type { Engine } from './fetching.js'
 import { formatSize, printable, type Say } from './output.js'
 import { waitsFor } from './rows.js'
 
-/** The same engine, with a word where something happens that a bar or silence would not tell. */
-export function worded(engine: Engine, tell: Say): Engine {
+/** The same engine, with a word where something happens that silence, or a bar where there is one, would not tell. */
+export function worded(engine: Engine, tell: Say, hasBar: boolean): Engine {
   /** Said once for each reason, not with each of many tries. */
   const told = new Set<string>()
   const speak = ({ name, state, code = '', resumed }: Progress) => {
     if (resumed !== undefined) tell(...goesOn(name, resumed))
     const key = `${name} ${code}`
-    if (state !== 'waiting' || told.has(key)) return
+    if (hasBar || state !== 'waiting' || told.has(key)) return
     told.add(key)
     tell(`${printable(name)} ${waitsFor(code)}, and goes on by itself then.`, 'yellow')
   }
