@@ -73,7 +73,8 @@ describe.concurrent('among two honest holders, one that', () => {
     if (lie.isCaught) expect(rejected()).toContain(liar.url)
     expect(liar.asked.length).toBeGreaterThan(0)
     const fromHonest = honest.reduce((sum, wire) => sum + wire.bytes(), 0)
-    expect(fromHonest).toBeLessThanOrEqual(content.length * 1.05)
+    // A piece that a holder was slow with may be raced, and both racers are honest ones: two pieces more at the most.
+    expect(fromHonest).toBeLessThanOrEqual(content.length * 1.05 + 2 * 1024 * 1024)
     expect(liar.asked.filter((path) => path.includes('elsewhere'))).toEqual([])
   })
 })
