@@ -84,13 +84,11 @@ function rooted(init: DownloadInit): Observable<DownloadStep> {
       return place.pieces <= 1 ? fromOne(known, place) : fromMany(known, place)
     }
     if (place.remains === undefined) return plainDownload({ ...init, place })
-    return concat(
-      rootFrom(init, offer.holders).pipe(
-        concatMap((root) =>
-          concat(
-            defer(() => (root === undefined ? place.rewind() : place.abandon())).pipe(ignoreElements()),
-            root === undefined ? plainDownload({ ...init, place }) : rooted({ ...init, offer: { ...offer, root } })
-          )
+    return rootFrom(init, offer.holders).pipe(
+      concatMap((root) =>
+        concat(
+          defer(() => (root === undefined ? place.rewind() : place.abandon())).pipe(ignoreElements()),
+          root === undefined ? plainDownload({ ...init, place }) : rooted({ ...init, offer: { ...offer, root } })
         )
       )
     )
@@ -116,14 +114,16 @@ function opened(
   )
 }
 
-function rootFrom({ rootOf, offer }: DownloadInit, holders: readonly PeerUrl[]): Observable<string | undefined> {
+function rootFrom(
+  init: Pick<DownloadInit, 'rootOf' | 'offer'>,
+  holders: readonly PeerUrl[]
+): Observable<string | undefined> {
+  const { rootOf, offer } = init
   const [holder, ...others] = holders
   if (holder === undefined) return of(undefined)
   return rootOf(holder, offer.name, ROOT_WAIT_MS).pipe(
     concatMap((outcome) =>
-      outcome.type === 'root' && outcome.size === offer.size
-        ? of(outcome.root)
-        : rootFrom({ rootOf, offer } as DownloadInit, others)
+      outcome.type === 'root' && outcome.size === offer.size ? of(outcome.root) : rootFrom(init, others)
     )
   )
 }
