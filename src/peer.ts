@@ -48,7 +48,7 @@ import { createTransfer } from './streams/transfer.js'
 import { peerKey } from './streams/urls.js'
 import type { Rates } from './transport/http/rates.js'
 import { createHttpTransport } from './transport/http/transport.js'
-import { SOFTWARE } from './version.js'
+import { SOFTWARE } from './transport/software.js'
 
 /** How long all are given to say whether they have the content that is being fetched: nobody waits for it. */
 const GATHER_MS = 3_000

@@ -1,5 +1,4 @@
-/** Where the code of a thread lies. Threads run JavaScript only: when this is TypeScript itself, as in tests, the built one is taken. */
+/** Where the code of a thread lies: always among what was built. Threads run JavaScript only, and the bundled program lies elsewhere. */
 export function threadUrl(file: string): URL {
-  const folder = import.meta.url.endsWith('.ts') ? '../../dist/store/' : './'
-  return new URL(folder + file, import.meta.url)
+  return new URL(`../../dist/store/${file}`, import.meta.url)
 }
