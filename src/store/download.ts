@@ -1,6 +1,7 @@
 /** One file on its way in: pieces in any order into a partial file, each verified before it is written. */
 import { P2pError } from '../errors.js'
 import type { Download, IfExists } from '../streams/ports.js'
+import { openDirect } from './direct.js'
 import { expectedPieces } from './expected.js'
 import { checkContent, diskError } from './gather.js'
 import { BLOCK_BYTES, EMPTY_ROOT, PIECE_BYTES, PIECE_LAYER, pieceHash, subtreeRoot, treeHeight } from './merkle.js'
@@ -49,6 +50,7 @@ export function createDownload(init: DownloadInit): Download {
 
   const lengthOf = (piece: number) => Math.min(PIECE_BYTES, sizeBytes - piece * PIECE_BYTES)
   const handle = partial.handle
+  const direct = openDirect(handle, sizeBytes)
 
   async function onDisk<T>(work: () => Promise<T>): Promise<T> {
     if (ended !== undefined) throw new P2pError('CLOSED', `The download of ${name} has ended`)
@@ -77,7 +79,8 @@ export function createDownload(init: DownloadInit): Download {
     const [lengthBytes, position] = [lengthOf(piece), piece * PIECE_BYTES]
     const promised = expected?.hash(piece)
     if (lengthBytes > SMALL_BYTES) {
-      return pieces.run({ type: 'keep', fd: handle.fd, slot, lengthBytes, position, sizeBytes, expected: promised })
+      const work = { type: 'keep', fd: handle.fd, directFd: (await direct)?.fd, slot, lengthBytes, position } as const
+      return pieces.run({ ...work, sizeBytes, expected: promised })
     }
     const bytes = slot.bytes.subarray(0, lengthBytes)
     const hash = pieceHash(bytes, sizeBytes)
@@ -100,6 +103,7 @@ export function createDownload(init: DownloadInit): Download {
   function end(forget: () => boolean): Promise<void> {
     ended ??= (async () => {
       await Promise.allSettled([...using, syncing])
+      await (await direct)?.close()
       await partial.close(forget())
       await init.ended()
     })()

@@ -6,6 +6,8 @@ export const SLOT_BYTES = 1024 * 1024
 /** Pieces that are being received, hashed or written at once, over all downloads: each lane fills one while others are hashed. */
 export const MAX_SLOTS = 20
 
+const WASM_PAGE_BYTES = 64 * 1024
+
 /** A slot of the shared memory. */
 export interface Slot extends PieceMemory {
   readonly number: number
@@ -22,7 +24,7 @@ export interface SlotPool {
 
 export function createSlotPool(): SlotPool {
   // Pages that nobody touches cost nothing.
-  const shared = new SharedArrayBuffer(MAX_SLOTS * SLOT_BYTES)
+  const shared = pageAligned(MAX_SLOTS * SLOT_BYTES)
   // The last one given back is taken first: its pages are warm.
   const free = Array.from({ length: MAX_SLOTS }, (_, index) => MAX_SLOTS - 1 - index)
   /** As many as there are lanes without memory. */
@@ -64,3 +66,15 @@ export function createSlotPool(): SlotPool {
     }
   }
 }
+
+/** Memory that begins at a page, which a disk asks of what is written past the page cache: only that of WebAssembly promises it. */
+function pageAligned(sizeBytes: number): SharedArrayBuffer {
+  const pages = sizeBytes / WASM_PAGE_BYTES
+  return new Memory({ initial: pages, maximum: pages, shared: true }).buffer
+}
+
+/** As much of it as is used here: the compiler knows it with the types of browsers only. */
+type Wasm = {
+  Memory: new (size: { initial: number; maximum: number; shared: true }) => { readonly buffer: SharedArrayBuffer }
+}
+const { Memory } = (globalThis as unknown as { WebAssembly: Wasm }).WebAssembly

@@ -1,6 +1,7 @@
 /** The thread that hashes pieces, and reads and writes them, and puts small files in their places: all that takes time and needs no event loop. */
 import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
+import { createDirectWriter } from './direct.js'
 import { leavesOf, pieceHash } from './merkle.js'
 import { putBesideSync } from './put-beside.js'
 
@@ -19,6 +20,8 @@ export interface PieceJob {
   readonly sizeBytes: number
   /** Anything is right when absent. */
   readonly expected?: Uint8Array
+  /** The same file, opened to be written past the page cache. */
+  readonly directFd?: number
 }
 
 /** A whole file in memory, to be written and given its name unless the name is taken. */
@@ -43,13 +46,17 @@ const WRITE_BYTES = 16 * 1024
 
 const { memory, slotBytes } = workerData as { memory: SharedArrayBuffer; slotBytes: number }
 
-function work({ type, fd, slot, lengthBytes, position, sizeBytes, expected }: PieceJob) {
+const writeDirect = createDirectWriter(() => performance.now())
+
+async function work({ type, fd, slot, lengthBytes, position, sizeBytes, expected, directFd }: PieceJob) {
   const bytes = Buffer.from(memory, slot * slotBytes, lengthBytes)
   if (type === 'leaves') return { right: true, hash: leavesOf(bytes) }
   if (type === 'check' && !readWhole(fd, bytes, position)) return { right: false, hash: new Uint8Array() }
   const hash = pieceHash(bytes, sizeBytes)
   const right = expected === undefined || hash.equals(expected)
-  if (type === 'keep' && right) writeWhole(fd, bytes, position)
+  if (type === 'keep' && right && !(directFd !== undefined && (await writeDirect(directFd, bytes, position)))) {
+    writeWhole(fd, bytes, position)
+  }
   return { right, hash }
 }
 
@@ -84,13 +91,13 @@ function writeWhole(fd: number, bytes: Buffer, position: number): void {
   }
 }
 
-parentPort?.on('message', (job: PieceJob | PutJob) => {
-  let answer: PieceAnswer
+async function answer(job: PieceJob | PutJob): Promise<PieceAnswer> {
   try {
-    answer = { id: job.id, type: 'done', ...(job.type === 'put' ? put(job) : work(job)) }
+    return { id: job.id, type: 'done', ...(job.type === 'put' ? put(job) : await work(job)) }
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    answer = { id: job.id, type: 'failed', code, message }
+    return { id: job.id, type: 'failed', code, message }
   }
-  parentPort?.postMessage(answer)
-})
+}
+
+parentPort?.on('message', async (job: PieceJob | PutJob) => parentPort?.postMessage(await answer(job)))

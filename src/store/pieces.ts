@@ -14,6 +14,7 @@ const IDLE_MS = 10_000
 interface PieceWork extends Pick<PieceJob, 'type' | 'fd' | 'lengthBytes' | 'position' | 'sizeBytes'> {
   readonly slot: Slot
   readonly expected?: Uint8Array | undefined
+  readonly directFd?: number | undefined
 }
 
 export interface Pieces {
@@ -115,8 +116,14 @@ export function createPieces(): Pieces {
       start()
       rest()
     },
-    run: ({ slot, expected, ...work }) =>
-      send((id) => ({ id, slot: slot.number, ...work, ...(expected === undefined ? {} : { expected }) })),
+    run: ({ slot, expected, directFd, ...work }) =>
+      send((id) => ({
+        id,
+        slot: slot.number,
+        ...work,
+        ...(expected === undefined ? {} : { expected }),
+        ...(directFd === undefined ? {} : { directFd })
+      })),
     put: ({ slot, ...work }) => send((id) => ({ id, type: 'put', slot: slot.number, ...work })),
     async close() {
       closed = true
