@@ -151,7 +151,7 @@ async function smallFiles(row) {
         missing[who] = error.message
       }
     }
-    const results = await inTurn(runs, contenders, (to) => compareSmallFiles(names, dir, to, 'small'))
+    const results = await inTurn(runs, contenders, (to) => compareSmallFiles(names, dir, to, 'small'), { keep: true })
     const rate = names.length / medianSeconds(results.ours)
     const what = `${grouped(SMALL.count)} files of 4 KiB, files/s`
     tell(row, what, { ours: `${grouped(Math.round(rate))}/s`, asked: '>= 1,000/s', isMet: rate >= 1_000 })
