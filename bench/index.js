@@ -6,14 +6,16 @@
  */
 import { randomFillSync } from 'node:crypto'
 import { mkdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { get } from 'node:http'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freePort, MAIN, median, run, scratch, serve } from './processes.js'
+import { MAIN, median, run, scratch, serve } from './processes.js'
 import { grouped, printTable } from './table.js'
 
 const DELAY = new URL('index-delay.js', import.meta.url).pathname
 const FILES_PER_FOLDER = 200
-/** Between two questions whether all is hashed: the first page with a file that is not is asked for again. */
+/** Between two questions whether all is hashed. */
 const POLL_MS = 20
 /** More than the peer gathers hashes before it writes them down. */
 const WRITTEN_MS = 1_000
@@ -30,36 +32,20 @@ for (const [number, name] of names.entries()) {
   utimesSync(join(share, name), 1e9, 1e9)
 }
 
-async function listPage(url, after) {
-  const value = `<value><struct><member><name>after</name><value><string>${after}</string></value></member></struct></value>`
-  const body = `<?xml version="1.0"?><methodCall><methodName>p2prx.list</methodName><params><param>${value}</param></params></methodCall>`
-  const answer = await fetch(url, { method: 'POST', headers: { 'Content-Type': 'text/xml' }, body })
-  const text = await answer.text()
-  const members = (name) =>
-    [...text.matchAll(new RegExp(`<name>${name}</name>\\s*<value>(?:<string>)?([^<]*)`, 'g'))].map(([, found]) => found)
-  return { names: members('name'), roots: members('root').length }
+/** How many files the peer lists with their roots, asked where `p2p-rx status` asks. */
+function countHashed(socketPath) {
+  return new Promise((resolve) => {
+    get({ socketPath, path: '/v1/status' }, async (response) => resolve(JSON.parse(await text(response)).hashed ?? 0))
+      // Not yet up.
+      .on('error', () => resolve(0))
+  })
 }
 
 /** Seconds from the start of the program until it lists all files with their roots. */
-async function startUntilHashed(stateHome) {
-  const port = await freePort()
-  const url = `http://127.0.0.1:${port}`
+async function startUntilHashed(stateDir) {
   const startedMs = performance.now()
-  const peer = await serve(
-    ...['env', `XDG_STATE_HOME=${stateHome}`, 'node', MAIN],
-    ...['start', '--dir', share, '--port', `${port}`, '--no-shell']
-  )
-  for (let after = '', known = 0; known < files; ) {
-    const page = await listPage(url, after)
-    if (page.names.length > 0 && page.roots === page.names.length) {
-      after = page.names.at(-1)
-      known += page.roots
-    } else {
-      // Names come in any order while the folder is read: at the end of a list that is too short, begin again.
-      if (page.names.length === 0) [after, known] = ['', 0]
-      await sleep(POLL_MS)
-    }
-  }
+  const peer = await serve('node', MAIN, 'start', '--dir', share, '--state-dir', stateDir, '--port', '0', '--no-shell')
+  while ((await countHashed(join(stateDir, 'control.sock'))) < files) await sleep(POLL_MS)
   const seconds = (performance.now() - startedMs) / 1_000
   const peakMiB = peer.peakMiB()
   await sleep(WRITTEN_MS)
@@ -68,8 +54,8 @@ async function startUntilHashed(stateHome) {
 }
 
 const openssl = () => run('env', '-C', share, 'openssl', 'dgst', '-sha256', ...names)
-const delay = async (stateHome) => {
-  const { output } = await run('env', `XDG_STATE_HOME=${stateHome}`, 'node', DELAY, share, `${files}`)
+const delay = async (stateDir) => {
+  const { output } = await run('env', `XDG_STATE_HOME=${stateDir}`, 'node', DELAY, share, `${files}`)
   return JSON.parse(output)
 }
 
@@ -77,13 +63,13 @@ await openssl()
 const [first, again, other, ratios, p99, longest, peaks] = [[], [], [], [], [], [], []]
 for (let number = 0; number < runs; number++) {
   // In turn, so that both have the same share of a machine whose speed wanders.
-  const stateHome = scratch()
-  const [ours, theirs] = [await startUntilHashed(stateHome), await openssl()]
+  const stateDir = scratch()
+  const [ours, theirs] = [await startUntilHashed(stateDir), await openssl()]
   first.push(ours.seconds)
   other.push(theirs.seconds)
   ratios.push(ours.seconds / theirs.seconds)
   peaks.push(ours.peakMiB)
-  again.push((await startUntilHashed(stateHome)).seconds)
+  again.push((await startUntilHashed(stateDir)).seconds)
   const { p99Ms, maxMs } = await delay(scratch())
   p99.push(p99Ms)
   longest.push(maxMs)

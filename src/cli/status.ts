@@ -27,12 +27,15 @@ export async function status(flags: StatusFlags): Promise<number> {
   return 0
 }
 
-function linesOf({ url, dir, peers, files, transfers, rates }: Status): string[] {
+function linesOf({ url, dir, peers, files, hashed, transfers, rates }: Status): string[] {
   const rows: readonly (readonly [string, string])[] = [
     ['url', url],
     ['folder', dir],
     ['peers', `${peers.up} up of ${peers.known} known`],
-    ['files', files === undefined ? 'being read' : `${files}`],
+    [
+      'files',
+      files === undefined ? 'being read' : hashed === files ? `${files}` : `${files}, ${hashed} of them hashed`
+    ],
     ['caps', capsOf(rates)],
     ['transfers', `${transfers.length} under way`]
   ]

@@ -79,6 +79,8 @@ export interface Status {
   readonly peers: { readonly up: number; readonly known: number }
   /** Absent while the folder is being read for the first time. */
   readonly files?: number
+  /** Of them those whose root is known. Absent as long as `files` is. */
+  readonly hashed?: number
   readonly transfers: readonly Transfer[]
   readonly rates: Rates
 }

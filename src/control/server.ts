@@ -75,9 +75,9 @@ export function createControl({ ledger, socketPath, dir }: ControlInit): Control
   const status = async (): Promise<Status> => {
     const known = await firstValueFrom(peer.peers$, { defaultValue: [] })
     const count$ = peer.shared$.pipe(
-      map(({ length }) => length),
+      map((files) => ({ files: files.length, hashed: files.filter(({ root }) => root !== undefined).length })),
       timeout({ first: COUNT_TIMEOUT_MS }),
-      catchError(() => of(undefined))
+      catchError(() => of({}))
     )
     return {
       v: 1,
@@ -85,7 +85,7 @@ export function createControl({ ledger, socketPath, dir }: ControlInit): Control
       url: await peer.ready(),
       dir,
       peers: { up: known.filter(({ state }) => state === 'up').length, known: known.length },
-      files: await firstValueFrom(count$, { defaultValue: undefined }),
+      ...(await firstValueFrom(count$, { defaultValue: {} })),
       transfers: ledger.transfers(),
       rates: ledger.rates()
     }

@@ -27,6 +27,7 @@ describe('orders over the control socket', () => {
         dir: '/home/me/files',
         peers: { up: 1, known: 2 },
         files: 2,
+        hashed: 0,
         transfers: [],
         rates: {}
       }

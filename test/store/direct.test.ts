@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createDirectWriter, createJudge, openDirect } from '../../src/store/direct.js'
-import { createSlotPool } from '../../src/store/piece-memory.js'
+import { createSlotPool, type Slot } from '../../src/store/piece-memory.js'
 
 const MIB = 1024 * 1024
 const LARGE = 64 * MIB
@@ -24,7 +24,7 @@ describe.runIf(process.platform === 'linux')('writing past the page cache', () =
     const { tryTake } = createSlotPool()
     const pieces = [2, 0, 1].map((place) => ({
       place,
-      bytes: Buffer.from(tryTake()?.bytes.buffer ?? [], place * MIB, MIB)
+      bytes: Buffer.from((tryTake() as Slot).bytes.buffer, place * MIB, MIB)
     }))
     for (const { bytes } of pieces) bytes.set(randomBytes(MIB))
 
