@@ -115,6 +115,7 @@ export function program(scope: Scope, home: string, args: readonly string[]): Pr
 /** An event as a line of `--json`, as far as these tests look at it. */
 interface Told {
   readonly type: string
+  readonly name?: string
   readonly code?: string
   readonly bytes?: number
   readonly holder?: string
@@ -126,6 +127,11 @@ function eventsOf({ out }: { readonly out: string }): Told[] {
     .split('\n')
     .slice(0, -1)
     .map((line) => JSON.parse(line) as Told)
+}
+
+/** The files that a `get` had said are done. */
+export function completedNames(text: { readonly out: string }): string[] {
+  return eventsOf(text).flatMap(({ type, name }) => (type === 'transfer-completed' && name !== undefined ? [name] : []))
 }
 
 /** Reports of progress count pieces on their way, which are not verified yet; so much can be on its way from one holder. */
