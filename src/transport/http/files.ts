@@ -9,7 +9,7 @@ import { chooseRange, namesTag, readWait } from './range.js'
 import type { RateLimits } from './rates.js'
 import { refuse } from './refuse.js'
 import { createLender, type Lender, sendBytes } from './send-bytes.js'
-import { type Admission, type SlotLimits, UploadSlots } from './slots.js'
+import { type Admission, type Downloader, type SlotLimits, UploadSlots } from './slots.js'
 
 /** What the data plane serves from. */
 type Holdings = Pick<Inbound, 'open' | 'openRoot' | 'hashes' | 'rootOf'>
@@ -62,12 +62,13 @@ export function createDataHandler({ holdings, limits, slots: slotLimits, rates }
     open: () => Promise<Source>,
     root?: string
   ): Promise<void> {
-    const peer = downloader(request)
+    const downloader = downloaderOf(request)
+    const peer = `${downloader.address} ${downloader.id}`
     let source = await opened(response, open)
     if (source === undefined) return
     let admission: Admission = { type: 'entered', leave: () => undefined }
     if (request.method === 'GET' && source.size > FREE_BYTES) {
-      const admitted = slots.enter(peer, closing(response))
+      const admitted = slots.enter(downloader, closing(response))
       if (admitted instanceof Promise) {
         // Nothing is kept open for those who wait.
         await source.close()
@@ -153,10 +154,10 @@ async function opened(response: ServerResponse, open: () => Promise<Source>): Pr
 const PEER_ID = /^[\w-]{1,64}$/
 
 /** Who downloads: our own kind says who it is, others are known by their address. */
-function downloader({ headers, socket }: IncomingMessage): string {
+function downloaderOf({ headers, socket }: IncomingMessage): Downloader {
   const id = headers[PEER_HEADER]
   const address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
-  return `${address} ${typeof id === 'string' && PEER_ID.test(id) ? id : ''}`
+  return { address, id: typeof id === 'string' && PEER_ID.test(id) ? id : '' }
 }
 
 /** Aborts when there is nobody left to answer. */

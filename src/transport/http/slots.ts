@@ -1,6 +1,8 @@
 /**
  * Who is served now and who waits: one slot for each peer that downloads, whatever number of requests it makes, and a
  * queue in the order in which the others came. A place in it outlives a request, so that a peer may ask again and again.
+ *
+ * A peer says itself who it is, so one address could be any number of them: some slots and places are always for others.
  */
 
 export interface SlotLimits {
@@ -24,6 +26,19 @@ export const DEFAULT_SLOTS: SlotLimits = {
   holdMs: 3_000
 }
 
+/**
+ * The part of the slots, and of the places in the queue, that one address can have, loopback included: many peers may be
+ * behind one, but somebody who invents peers does not shut the others out.
+ */
+const ADDRESS_PART = 0.75
+
+/** Who downloads. */
+export interface Downloader {
+  readonly address: string
+  /** Tells it from the others at its address. */
+  readonly id: string
+}
+
 /** What a request is told. Whoever may enter has to `leave` once, when its answer has ended. */
 export type Admission =
   | { readonly type: 'entered'; readonly leave: () => void }
@@ -31,11 +46,13 @@ export type Admission =
   | { readonly type: 'full' }
 
 interface Served {
+  readonly address: string
   requests: number
   timer: NodeJS.Timeout | undefined
 }
 
 interface Waiting {
+  readonly address: string
   /** Requests of this peer that are held open. */
   readonly held: Set<(admission: Admission) => void>
   timer: NodeJS.Timeout | undefined
@@ -52,14 +69,18 @@ export class UploadSlots {
   }
 
   /** Tells at once those who have a slot, can have one, or come for the first time. */
-  enter(peer: string, signal: AbortSignal): Admission | Promise<Admission> {
-    if (this.#served.has(peer) || this.#positionOf(peer) <= this.#free()) return this.#admit(peer)
+  enter({ address, id }: Downloader, signal: AbortSignal): Admission | Promise<Admission> {
+    const peer = `${address} ${id}`
     const waiting = this.#queue.get(peer)
+    const asking: Waiting = waiting ?? { address, held: new Set(), timer: undefined }
+    if (this.#served.has(peer) || this.#next(new Map(this.#queue).set(peer, asking)).includes(peer))
+      return this.#admit(peer, address)
     if (waiting !== undefined) return this.#hold(peer, waiting, signal)
-    if (this.#queue.size >= this.#limits.maxQueued) return { type: 'full' }
-    const added: Waiting = { held: new Set(), timer: undefined }
-    this.#queue.set(peer, added)
-    this.#keepPlace(peer, added)
+    const { maxQueued } = this.#limits
+    const ofAddress = countsOf(this.#queue).get(address) ?? 0
+    if (this.#queue.size >= maxQueued || ofAddress >= partOf(maxQueued)) return { type: 'full' }
+    this.#queue.set(peer, asking)
+    this.#keepPlace(peer, asking)
     return { type: 'queued', position: this.#queue.size }
   }
 
@@ -74,11 +95,24 @@ export class UploadSlots {
     this.#queue.clear()
   }
 
-  #free(): number {
-    return this.#limits.slots - this.#served.size
+  /** Who of a queue can have a slot now. Who has to leave room for other addresses is passed over. */
+  #next(queue: ReadonlyMap<string, Waiting>): readonly string[] {
+    const { slots } = this.#limits
+    let free = slots - this.#served.size
+    const counts = countsOf(this.#served)
+    const chosen: string[] = []
+    for (const [peer, { address }] of queue) {
+      if (free <= 0) break
+      const count = counts.get(address) ?? 0
+      if (count >= partOf(slots)) continue
+      counts.set(address, count + 1)
+      chosen.push(peer)
+      free--
+    }
+    return chosen
   }
 
-  /** Beginning with 1; who does not wait yet would come last. */
+  /** Beginning with 1. */
   #positionOf(peer: string): number {
     let position = 1
     for (const other of this.#queue.keys()) {
@@ -88,10 +122,10 @@ export class UploadSlots {
     return position
   }
 
-  #admit(peer: string): Admission {
+  #admit(peer: string, address: string): Admission {
     clearTimeout(this.#queue.get(peer)?.timer)
     this.#queue.delete(peer)
-    const served = this.#served.get(peer) ?? { requests: 0, timer: undefined }
+    const served = this.#served.get(peer) ?? { address, requests: 0, timer: undefined }
     this.#served.set(peer, served)
     clearTimeout(served.timer)
     served.requests++
@@ -139,12 +173,19 @@ export class UploadSlots {
 
   /** Slots go to the first in the queue; one who is not asking at the moment has its slot kept for as long as its place. */
   #serve(): void {
-    let position = 0
-    for (const [peer, waiting] of [...this.#queue]) {
-      if (++position > this.#free()) return
-      if (waiting.held.size === 0) continue
-      for (const tell of [...waiting.held]) tell(this.#admit(peer))
-      position--
+    for (const peer of this.#next(this.#queue)) {
+      const { held, address } = this.#queue.get(peer) ?? { held: [], address: '' }
+      for (const tell of [...held]) tell(this.#admit(peer, address))
     }
   }
+}
+
+/** What one address can have of so many; never nothing. */
+const partOf = (all: number) => Math.max(1, Math.floor(all * ADDRESS_PART))
+
+/** How many there are of each address. */
+function countsOf(peers: ReadonlyMap<string, { readonly address: string }>): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const { address } of peers.values()) counts.set(address, (counts.get(address) ?? 0) + 1)
+  return counts
 }

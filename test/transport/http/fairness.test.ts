@@ -241,6 +241,17 @@ describe('slots', () => {
     await response.arrayBuffer()
   })
 
+  test('one address that calls itself many peers does not get all slots', async () => {
+    const { url } = await holder(CONTENT, { uploadSlots: 4 })
+    const statuses: number[] = []
+    for (const id of ['a', 'b', 'c', 'd']) {
+      const response = await fetch(`${url}/files/x`, { headers: { 'p2prx-peer': id } })
+      statuses.push(response.status)
+      await response.arrayBuffer()
+    }
+    expect(statuses).toEqual([200, 200, 200, 503])
+  })
+
   test('a waiter that leaves gives up its place, and what is held open is closed', async () => {
     const { url, opened } = await holder(CONTENT, { uploadSlots: 1 })
     await lastValueFrom(contents(us().read(url, { name: 'x', start: 0 })))

@@ -7,16 +7,22 @@ afterEach(() => vi.useRealTimers())
 const passed = (ms: number) => vi.advanceTimersByTimeAsync(ms)
 const NEVER = new AbortController().signal
 
+/** `1.2.3.4 a` says its address; others have one of their own. */
+function at(peer: string) {
+  const [address = '', id = ''] = peer.split(' ')
+  return { address, id }
+}
+
 function slotsOf(slots: number, maxQueued = 256) {
   const all = new UploadSlots({ ...DEFAULT_SLOTS, slots, maxQueued })
   const told = (peer: string): { admission: Admission | undefined } => {
     const asked: { admission: Admission | undefined } = { admission: undefined }
-    void Promise.resolve(all.enter(peer, NEVER)).then((admission) => {
+    void Promise.resolve(all.enter(at(peer), NEVER)).then((admission) => {
       asked.admission = admission
     })
     return asked
   }
-  const enter = (peer: string) => all.enter(peer, NEVER) as Admission
+  const enter = (peer: string) => all.enter(at(peer), NEVER) as Admission
   const leave = (admission: Admission | undefined) => {
     if (admission?.type === 'entered') admission.leave()
   }
@@ -120,6 +126,39 @@ describe('upload slots', () => {
     expect(enter('e')).toEqual({ type: 'full' })
   })
 
+  test('are not all for one address, whatever peers it invents', () => {
+    const { enter } = slotsOf(16)
+    for (let peer = 1; peer <= 12; peer++) expect(enter(`here ${peer}`).type).toBe('entered')
+    expect(enter('here 13')).toEqual({ type: 'queued', position: 1 })
+    // Past the one that waits, and no more of it than are there for others.
+    for (let peer = 1; peer <= 4; peer++) expect(enter(`there ${peer}`).type).toBe('entered')
+    expect(enter('there 5')).toEqual({ type: 'queued', position: 2 })
+  })
+
+  test('leave places in the queue for other addresses', () => {
+    const { enter } = slotsOf(1, 8)
+    for (let peer = 0; peer <= 6; peer++) expect(enter(`here ${peer}`).type).not.toBe('full')
+    expect(enter('here 7')).toEqual({ type: 'full' })
+    for (const position of [7, 8]) expect(enter(`there ${position}`)).toEqual({ type: 'queued', position })
+    expect(enter('elsewhere')).toEqual({ type: 'full' })
+  })
+
+  test('go to a waiter of the same address, when one of its own is free again', async () => {
+    const { enter, told, leave } = slotsOf(4)
+    const served = [1, 2, 3].map((peer) => enter(`here ${peer}`))
+    enter('here 4')
+    const held = told('here 4')
+    await passed(0)
+    expect(held.admission).toBeUndefined()
+    leave(served[0])
+    await passed(1_000)
+    expect(held.admission?.type).toBe('entered')
+  })
+
+  test.each([1, 2, 3])('of which there are %i are not kept from everybody', (slots) => {
+    expect(slotsOf(slots).enter('here 1').type).toBe('entered')
+  })
+
   test('leave no timer behind', async () => {
     const { all, enter, told, leave } = slotsOf(1)
     leave(enter('a'))
@@ -137,7 +176,7 @@ describe('upload slots', () => {
     const first = enter('a')
     enter('b')
     const abort = new AbortController()
-    const held = all.enter('b', abort.signal)
+    const held = all.enter(at('b'), abort.signal)
     abort.abort()
     expect(await held).toMatchObject({ type: 'queued' })
     await passed(3_000)
