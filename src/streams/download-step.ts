@@ -8,6 +8,7 @@ export type DownloadStep =
   | { readonly type: 'resumed'; readonly bytes: number; readonly changed: boolean }
   | {
       readonly type: 'progressed'
+      /** In whole pieces, which are kept. */
       readonly bytes: number
       readonly total: number
       readonly sources: readonly SourceRate[]

@@ -24,7 +24,7 @@ export type Happening =
   | {
       readonly type: 'transfer-progressed'
       readonly name: string
-      /** Bytes here so far. */
+      /** Bytes here so far, verified where the root is known, in whole pieces of 1 MiB: a kill would not lose them. */
       readonly bytes: number
       /** Bytes in all. */
       readonly total: number

@@ -43,7 +43,6 @@ export function plainDownload({ offer, place, read, rootOf, scheduler }: PlainIn
   /** Who sent what is here, and what it calls that content. */
   let sender: { readonly holder: PeerUrl; readonly etag: string } | undefined
   let pieces = 0
-  let inPiece = 0
   let over = false
   let last: DownloadStep = { type: 'failed', code: 'NETWORK', detail: 'nobody who has it could be reached' }
 
@@ -62,7 +61,6 @@ export function plainDownload({ offer, place, read, rootOf, scheduler }: PlainIn
 
   const attempt = (holder: PeerUrl): Observable<DownloadStep> =>
     defer(async () => {
-      inPiece = 0
       if (sender !== undefined && sender.holder !== holder) await rewind()
     }).pipe(
       concatMap(() => {
@@ -101,7 +99,6 @@ export function plainDownload({ offer, place, read, rootOf, scheduler }: PlainIn
       case 'queued':
         return of({ type: 'progressed', bytes: bytes(), total: offer.size, sources: [], position: step.position })
       case 'advanced':
-        inPiece += step.bytes
         return of({ type: 'progressed', bytes: bytes(), total: offer.size, sources: [source(holder, step.bytes)] })
       case 'received': {
         if (memory === undefined) return EMPTY
@@ -113,7 +110,6 @@ export function plainDownload({ offer, place, read, rootOf, scheduler }: PlainIn
               return strike(holder, 'what it sent is not what was asked for')
             }
             pieces = step.piece + 1
-            inPiece = 0
             return EMPTY
           })
         )
@@ -127,7 +123,7 @@ export function plainDownload({ offer, place, read, rootOf, scheduler }: PlainIn
     }
   }
 
-  const bytes = () => Math.min(offer.size, pieces * PIECE_BYTES + inPiece)
+  const bytes = () => Math.min(offer.size, pieces * PIECE_BYTES)
 
   let tellingMs = scheduler.now()
   const source = (url: PeerUrl, added: number) => {

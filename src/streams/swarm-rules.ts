@@ -63,6 +63,8 @@ export interface SwarmState {
   readonly gaps: readonly PieceRange[]
   /** Pieces that are not kept yet. */
   readonly missing: number
+  /** The last of those that were missing at the beginning, which may be shorter than the others, and whether it is kept. */
+  readonly tail: { readonly piece: number; readonly kept: boolean }
   /** Pieces received that are being verified, written or repaired; a raced one may be there twice. */
   readonly pending: readonly number[]
   /** Pieces that more than one lane was at, and whether one has been kept. */
@@ -97,6 +99,7 @@ export function initialState(gaps: readonly PieceRange[]): SwarmState {
     lanes: new Map(),
     gaps,
     missing: gaps.reduce((sum, { start, end }) => sum + end - start, 0),
+    tail: { piece: (gaps.at(-1)?.end ?? 0) - 1, kept: false },
     pending: [],
     raced: new Map(),
     searching: true,
@@ -190,7 +193,8 @@ function kept(before: SwarmState, piece: number, nowMs: number): SwarmTurn {
   const race = state.raced.get(piece)
   if (race === true) return shareOut(state, nowMs)
   const raced = race === undefined ? state.raced : with_(state.raced, piece, true)
-  const next = { ...state, raced, missing: state.missing - 1 }
+  const tail = piece === state.tail.piece ? { piece, kept: true } : state.tail
+  const next = { ...state, raced, tail, missing: state.missing - 1 }
   if (next.missing === 0) return ended(next, { type: 'complete' })
   if (race === undefined) return { state: next }
   // Whoever is still at it has lost the race.

@@ -59,6 +59,7 @@ export interface SwarmInit {
 export type SwarmStep =
   | {
       readonly type: 'progressed'
+      /** Verified and kept. */
       readonly bytes: number
       readonly sources: readonly SourceRate[]
       readonly position?: number
@@ -213,10 +214,11 @@ function trusted({ holders }: SwarmState): readonly PeerUrl[] {
   return [...holders].flatMap(([url, { state }]) => (state === 'out' ? [] : [url]))
 }
 
-function progressOf({ missing, pending, lanes }: SwarmState, place: Download): SwarmStep {
+function progressOf({ missing, tail, pending, lanes }: SwarmState, place: Download): SwarmStep {
   const running = [...lanes.values()]
-  const inPieces = running.reduce((sum, { inPiece }) => sum + inPiece, 0)
-  const bytes = Math.min(place.size, Math.max(0, place.pieces - missing) * PIECE_BYTES + inPieces)
+  // What is on its way is not verified: a kill would lose it, and a liar may have sent it.
+  const tailIsMissing = tail.piece === place.pieces - 1 && !tail.kept
+  const bytes = place.size - missing * PIECE_BYTES + (tailIsMissing ? place.pieces * PIECE_BYTES - place.size : 0)
   const sources = running
     .filter(({ fruitful }) => fruitful)
     .map(({ holder, rate }) => ({ url: holder, bytesPerSecond: Math.round(rate ?? 0) }))

@@ -39,7 +39,7 @@ const LONGEST_PAUSE_MS = 15_000
 /** How far a file is. */
 export interface Progress {
   readonly name: string
-  /** Bytes here so far. */
+  /** Bytes here so far, verified where the root is known, in whole pieces of 1 MiB: a kill would not lose them. */
   readonly bytes: number
   /** Bytes in all. */
   readonly total: number

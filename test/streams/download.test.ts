@@ -1,12 +1,14 @@
 import {
   asyncScheduler,
   concat,
+  filter,
   finalize,
   from,
   lastValueFrom,
   NEVER,
   type Observable,
   of,
+  take,
   toArray,
   VirtualTimeScheduler
 } from 'rxjs'
@@ -62,27 +64,37 @@ interface Run {
   readonly sources?: Partial<Sources>
 }
 
-async function run(
+function stepsOf(
   holders: Record<string, Holder>,
-  { offer, log = [], place = placeFor(CONTENT, { log }), sources }: Run = {}
-) {
-  const steps = await lastValueFrom(
-    download({
-      ...nobody,
-      offer: { name: 'x', size: place.size, holders: Object.keys(holders), ...offer },
-      options: { ifExists: 'refuse' },
-      read: (holder, request) => {
-        log.push(`${holder}${request.start}`)
-        return holders[holder]?.(request) ?? NEVER
-      },
-      downloads: placing(place),
-      scheduler: asyncScheduler,
-      ...sources
-    }).pipe(toArray())
-  )
+  { offer, log = [], place = placeFor(CONTENT, { log }), sources }: Run
+): Observable<DownloadStep> {
+  return download({
+    ...nobody,
+    offer: { name: 'x', size: place.size, holders: Object.keys(holders), ...offer },
+    options: { ifExists: 'refuse' },
+    read: (holder, request) => {
+      log.push(`${holder}${request.start}`)
+      return holders[holder]?.(request) ?? NEVER
+    },
+    downloads: placing(place),
+    scheduler: asyncScheduler,
+    ...sources
+  })
+}
+
+async function run(holders: Record<string, Holder>, given: Run = {}) {
+  const { log = [], place = placeFor(CONTENT, { log }) } = given
+  const steps = await lastValueFrom(stepsOf(holders, { ...given, log, place }).pipe(toArray()))
   await expect.poll(() => place.lent()).toBe(0)
   return steps
 }
+
+/** The first reports of progress. */
+const takeProgressed = (count: number) => (step$: Observable<DownloadStep>) =>
+  step$.pipe(
+    filter((step) => step.type === 'progressed'),
+    take(count)
+  )
 
 const rooted = { root: ROOT }
 const DONE = { type: 'done', path: '/x', root: ROOT }
@@ -196,6 +208,28 @@ describe('a download', () => {
     expect(steps).toContainEqual({ type: 'resumed', bytes: 2 * PIECE_BYTES + 5, changed: true })
     expect(steps.at(-1)).toEqual(DONE)
     expect(log).toEqual([`A${2 * PIECE_BYTES}`, 'keep 2', 'abandon'])
+  })
+
+  test.each([
+    // pieces that are here, bytes told at the end: the last piece is short, and the second one never comes
+    [[], PIECE_BYTES],
+    [[3], PIECE_BYTES + 5],
+    [[0, 3], PIECE_BYTES + 5],
+    [[0, 2], 2 * PIECE_BYTES + 5]
+  ])('with %o here it tells what it has verified and kept, not what is on its way', async (there, expected) => {
+    const remains = { bytes: LARGE.length, changed: false }
+    const place = placeFor(LARGE, { content: LARGE, there, ...(there.length === 0 ? {} : { remains }) })
+    const stalling: Holder = ({ start }) => {
+      async function* bytes() {
+        await Promise.resolve()
+        yield Uint8Array.from(LARGE.subarray(start, Math.max(start, PIECE_BYTES) + 6))
+        await new Promise(() => undefined)
+      }
+      return of({ type: 'body', size: LARGE.length, start, etag: ROOT, bytes: bytes() })
+    }
+    const holders: Record<string, Holder> = there.includes(2) ? { A: stalling, B: stalling } : { A: stalling }
+    const steps = await lastValueFrom(stepsOf(holders, { offer: rooted, place }).pipe(takeProgressed(3), toArray()))
+    expect(steps.map(({ bytes }) => bytes)).toEqual([expected, expected, expected])
   })
 
   test('what an earlier try left is of use once the root is known, and is thrown away when nobody knows it', async () => {

@@ -134,13 +134,10 @@ export function completedNames(text: { readonly out: string }): string[] {
   return eventsOf(text).flatMap(({ type, name }) => (type === 'transfer-completed' && name !== undefined ? [name] : []))
 }
 
-/** Reports of progress count pieces on their way, which are not verified yet; so much can be on its way from one holder. */
-const ON_THE_WAY_BYTES = 2 * MIB
-
-/** The bytes that a `get` had verified at the least, by its last word on its progress. */
+/** The bytes that a `get` had verified at the least, by its last word on its progress: that counts no others. */
 export function verifiedBytes(text: { readonly out: string }): number {
   const reports = eventsOf(text).filter(({ type }) => type === 'transfer-progressed')
-  return Math.max(0, (reports.at(-1)?.bytes ?? 0) - ON_THE_WAY_BYTES)
+  return reports.at(-1)?.bytes ?? 0
 }
 
 /** Below what the system gives to whoever asks for any: among tests side by side, such a port would soon be another's. */
