@@ -54,11 +54,11 @@ export async function openPartial(places: Places, { root, name, sizeBytes, conte
   try {
     const { handle, old } = await inFolder(async (place) => {
       // Of a file of one piece nothing is left but nothing.
-      const found = sizeBytes > PIECE_BYTES ? await claim(place, prefix, entry) : undefined
+      const found = sizeBytes > PIECE_BYTES ? await claim(place, prefix, entry, [content, unknown]) : undefined
       return { old: found, handle: await open(place.at(entry), found === undefined ? 'wx+' : 'r+') }
     })
     const bytes = old === undefined ? 0 : (await handle.stat()).size
-    const changed = old !== undefined && ![content, unknown].includes(old.split('-')[1] ?? '')
+    const changed = old !== undefined && ![content, unknown].includes(contentOf(old))
     return {
       handle,
       withPath: (work) => inFolder((place) => work(place.at(entry))),
@@ -76,18 +76,29 @@ export async function openPartial(places: Places, { root, name, sizeBytes, conte
   }
 }
 
-/** Takes over what an earlier try left under a name of ours; of many who try, one succeeds. */
-async function claim(place: Place, prefix: string, entry: string): Promise<string | undefined> {
+/**
+ * Takes over what an earlier try left under a name of ours, the likeliest `contents` first; of many who try, one succeeds.
+ * What is of another content is taken as well: blocks of it may be right.
+ */
+async function claim(
+  place: Place,
+  prefix: string,
+  entry: string,
+  contents: readonly string[]
+): Promise<string | undefined> {
+  const left: string[] = []
   for (const found of await readdir(place.at('.'))) {
     if (!found.endsWith('.part') || ours.has(found)) continue
     if (await isUseless(place.at(found))) await unlink(place.at(found)).catch(() => undefined)
-    else if (found.startsWith(`${prefix}-`) && !isAlive(ownerOf(found))) {
-      const taken = await rename(place.at(found), place.at(entry)).then(
-        () => true,
-        () => false
-      )
-      if (taken) return found
-    }
+    else if (found.startsWith(`${prefix}-`) && !isAlive(ownerOf(found))) left.push(found)
+  }
+  const rank = (found: string) => [...contents, contentOf(found)].indexOf(contentOf(found))
+  for (const found of left.sort((one, other) => rank(one) - rank(other))) {
+    const taken = await rename(place.at(found), place.at(entry)).then(
+      () => true,
+      () => false
+    )
+    if (taken) return found
   }
   return undefined
 }
@@ -102,6 +113,10 @@ const digest = (text: string) => createHash('sha256').update(text).digest('hex')
 
 /** Number and start of a process: numbers come again, in a container at every start. */
 const OWNER = `${process.pid}.${startOf(process.pid)}`
+
+function contentOf(entry: string): string {
+  return entry.split('-')[1] ?? ''
+}
 
 function ownerOf(entry: string): string {
   return entry.split('-')[2] ?? ''

@@ -125,6 +125,26 @@ test.each([
   expect(next.remains).toEqual({ bytes: PIECE_BYTES, changed })
 })
 
+test.each([
+  ['that of its root', { root: ROOT }],
+  ['that of a root that was not known', {}]
+])('of several that were left %s is taken, whichever comes first', async (_, right) => {
+  const dir = await newFolder()
+  const others = Array.from({ length: 8 }, (_, digit) => ({ root: `${digit}`.repeat(64) }))
+  // At once, so that none takes over what another has left.
+  const downloads = await Promise.all(
+    [...others, right, ...others].map((content) => begin(dir, { name: NAME, size: SIZE, ...content }))
+  )
+  for (const download of downloads) {
+    const memory = await download.memory()
+    memory.bytes.set(content)
+    await download.keep(0, memory)
+  }
+  for (const download of downloads) await download.abandon()
+  const next = await begin(dir, { name: NAME, size: SIZE, root: ROOT })
+  expect(next.remains).toEqual({ bytes: PIECE_BYTES, changed: false })
+})
+
 test('a file that already has its name is not written to, however its partial was left', async () => {
   const dir = await newFolder()
   const left = await leave(dir, { name: 'x', size: SIZE })
