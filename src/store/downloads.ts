@@ -65,7 +65,7 @@ export function createDownloads({ dir, onPlaced }: DownloadsOptions): FolderDown
     const partial = await openPartial(places, { root, name, sizeBytes: size, contentRoot })
     try {
       // Before anything is made whose size is that of an offer. A small file finds out by itself.
-      if (size > PIECE_BYTES) await checkRoom(root, name, size - (partial.remains?.bytes ?? 0))
+      if (size > PIECE_BYTES) await checkRoom(root, name, size - partial.takenBytes)
     } catch (error) {
       await partial.close(partial.remains === undefined)
       throw error

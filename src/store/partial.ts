@@ -16,6 +16,9 @@ import type { Places } from './places.js'
 /** A partial nobody went on with for this long is removed when another download begins. */
 const MAX_AGE_MS = 30 * 24 * 60 * 60 * 1_000
 
+/** What a block is in the answer of `stat`, whatever it is on the disk. */
+const STAT_BLOCK_BYTES = 512
+
 /** A partial file that is ours. */
 export interface Partial {
   readonly handle: FileHandle
@@ -23,6 +26,8 @@ export interface Partial {
   readonly withPath: <T>(work: (path: string) => Promise<T>) => Promise<T>
   /** What lay there before: bytes, and whether they belong to another content. */
   readonly remains: { readonly bytes: number; readonly changed: boolean } | undefined
+  /** What that takes of the disk: a file whose last piece came first is long, and mostly a hole. */
+  readonly takenBytes: number
   /** Lets go of it; the file stays unless `forget`. */
   readonly close: (forget: boolean) => Promise<void>
 }
@@ -57,12 +62,13 @@ export async function openPartial(places: Places, { root, name, sizeBytes, conte
       const found = sizeBytes > PIECE_BYTES ? await claim(place, prefix, entry, [content, unknown]) : undefined
       return { old: found, handle: await open(place.at(entry), found === undefined ? 'wx+' : 'r+') }
     })
-    const bytes = old === undefined ? 0 : (await handle.stat()).size
+    const { size: bytes, blocks } = old === undefined ? { size: 0, blocks: 0 } : await handle.stat()
     const changed = old !== undefined && ![content, unknown].includes(contentOf(old))
     return {
       handle,
       withPath: (work) => inFolder((place) => work(place.at(entry))),
       remains: bytes === 0 ? undefined : { bytes, changed },
+      takenBytes: Math.min(bytes, blocks * STAT_BLOCK_BYTES),
       async close(forget) {
         await handle.close()
         // A folder that is gone has taken it along.

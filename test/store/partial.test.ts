@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { link, mkdir, readdir, readFile, rename, symlink, utimes, writeFile } from 'node:fs/promises'
+import { link, mkdir, readdir, readFile, rename, statfs, symlink, truncate, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { createDownloads } from '../../src/store/downloads.js'
@@ -8,6 +8,7 @@ import { PIECE_BYTES } from '../../src/streams/pieces.js'
 import type { Download, Offer } from '../../src/streams/ports.js'
 import { bytesOf, newFolder, plainRoot } from './disk.js'
 
+const GIB = 1024 ** 3
 const DAY_MS = 24 * 60 * 60 * 1_000
 const content = bytesOf(PIECE_BYTES)
 const SIZE = 3 * PIECE_BYTES
@@ -163,6 +164,16 @@ test('a file that already has its name is not written to, however its partial wa
   expect(await download.finish()).toMatchObject({ root: plainRoot(other) })
   expect((await readFile(join(dir, 'x'))).equals(other)).toBe(true)
   expect(await readdir(dir)).toEqual(['x'])
+})
+
+test('of what was left only what takes room counts as there', async () => {
+  const dir = await newFolder()
+  const { bavail, bsize } = await statfs(dir)
+  // Long enough, and nearly all of it a hole.
+  await truncate(await leave(dir), bavail * bsize + 4 * GIB)
+  await expect(begin(dir, { name: NAME, size: bavail * bsize + 3 * GIB })).rejects.toMatchObject({ code: 'DISK' })
+  expect(await partials(dir)).toHaveLength(1)
+  expect((await begin(dir)).remains).toBeDefined()
 })
 
 test('a link under the name of a partial is not followed', async () => {
