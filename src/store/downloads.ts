@@ -6,7 +6,7 @@ import type { Download, Downloads } from '../streams/ports.js'
 import { createDownload } from './download.js'
 import { PIECE_BYTES } from './merkle.js'
 import { checkFree, checkName } from './naming.js'
-import { openPartial } from './partial.js'
+import { openPartial, removeTemporary } from './partial.js'
 import { rootOf } from './paths.js'
 import { createPieces } from './pieces.js'
 import { createPlaces } from './places.js'
@@ -86,7 +86,21 @@ export function createDownloads({ dir, onPlaced }: DownloadsOptions): FolderDown
     const left = [...roots]
     roots.clear()
     await places.release()
-    await Promise.all(left.map((root) => rmdir(join(root, PRIVATE_FOLDER)).catch(() => undefined)))
+    await Promise.all(left.map(removeFolder))
+  }
+
+  async function removeFolder(root: string): Promise<void> {
+    const path = join(root, PRIVATE_FOLDER)
+    const isKept = await rmdir(path).then(
+      () => false,
+      (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOTEMPTY'
+    )
+    if (!isKept) return
+    // Perhaps it is what a killed process left that keeps it there.
+    await places.within(root, [PRIVATE_FOLDER], removeTemporary).catch(() => undefined)
+    if (running.size > 0 || beginning.size > 0) return
+    await places.release()
+    await rmdir(path).catch(() => undefined)
   }
 
   return {

@@ -39,9 +39,25 @@ interface Wanted {
   readonly contentRoot: string | undefined
 }
 
+/** Stands for the content of a file that is there for a moment only. */
+const TEMPORARY = '0'.repeat(32)
+
+/** A temporary file this old, whose process is gone, is one it left: it takes milliseconds from there to a name. */
+const LEFT_MS = 10_000
+
 /** A name in the private folder for a file that is there for a moment only. */
 export function temporaryEntry(name: string): string {
-  return `${digest(name)}-${'0'.repeat(32)}-${OWNER}-${randomBytes(4).toString('hex')}.part`
+  return `${digest(name)}-${TEMPORARY}-${OWNER}-${randomBytes(4).toString('hex')}.part`
+}
+
+/** Removes the temporary files that killed processes left: nobody goes on with them. */
+export async function removeTemporary(place: Place): Promise<void> {
+  for (const found of await readdir(place.at('.'))) {
+    // Another machine, or a container, may have processes we do not see: what is young may be theirs.
+    if (!found.endsWith('.part') || contentOf(found) !== TEMPORARY) continue
+    if (ownerOf(found) === OWNER || isAlive(ownerOf(found))) continue
+    if (await isOlder(place.at(found), LEFT_MS)) await unlink(place.at(found)).catch(() => undefined)
+  }
 }
 
 /** Names that this process works on: its own token is in each of them, so a second look tells nothing. */
@@ -113,6 +129,11 @@ async function claim(
 async function isUseless(path: string): Promise<boolean> {
   const stat = await lstat(path).catch(() => undefined)
   return stat !== undefined && (!stat.isFile() || stat.nlink > 1 || Date.now() - stat.mtimeMs > MAX_AGE_MS)
+}
+
+async function isOlder(path: string, ms: number): Promise<boolean> {
+  const stat = await lstat(path).catch(() => undefined)
+  return stat !== undefined && Date.now() - stat.mtimeMs > ms
 }
 
 const digest = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 32)

@@ -4,6 +4,7 @@ import { link, mkdir, readdir, readFile, rename, statfs, symlink, truncate, utim
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { createDownloads } from '../../src/store/downloads.js'
+import { temporaryEntry } from '../../src/store/partial.js'
 import { PIECE_BYTES } from '../../src/streams/pieces.js'
 import type { Download, Offer } from '../../src/streams/ports.js'
 import { bytesOf, newFolder, plainRoot } from './disk.js'
@@ -45,6 +46,13 @@ async function worker(dir: string): Promise<ChildProcess> {
   onTestFinished(() => void child.kill('SIGKILL'))
   await once(child.stdout, 'data')
   return child
+}
+
+/** How a living process calls itself. */
+async function ownerIn(dir: string): Promise<string> {
+  await worker(dir)
+  const [entry = ''] = await partials(dir)
+  return entry.split('-')[2] ?? ''
 }
 
 async function kill(child: ChildProcess): Promise<void> {
@@ -164,6 +172,49 @@ test('a file that already has its name is not written to, however its partial wa
   expect(await download.finish()).toMatchObject({ root: plainRoot(other) })
   expect((await readFile(join(dir, 'x'))).equals(other)).toBe(true)
   expect(await readdir(dir)).toEqual(['x'])
+})
+
+/** What is there while a small file gets its name, by a process of this number. */
+async function temporary(dir: string, owner: string, ageMs = DAY_MS): Promise<string> {
+  await mkdir(join(dir, '.p2p-rx'), { recursive: true })
+  const entry = temporaryEntry('small').replace(/-[0-9]+[.][0-9]+-/, owner === '' ? '$&' : `-${owner}-`)
+  const path = join(dir, '.p2p-rx', entry)
+  await writeFile(path, 'half of')
+  const at = new Date(Date.now() - ageMs)
+  await utimes(path, at, at)
+  return entry
+}
+
+/** Brings a file of one piece. */
+async function small(dir: string): Promise<void> {
+  const downloads = createDownloads({ dir })
+  const download = await downloads.begin({ name: 'x', size: content.length }, { ifExists: 'refuse' })
+  const memory = await download.memory()
+  memory.bytes.set(content)
+  await download.keep(0, memory)
+  await download.finish()
+  await downloads.close()
+}
+
+test('what a killed process left of a small file goes with the next download', async () => {
+  const dir = await newFolder()
+  const child = spawn(process.execPath, ['-e', ''])
+  await once(child, 'exit')
+  await temporary(dir, `${child.pid}.1`)
+  await small(dir)
+  expect(await readdir(dir)).toEqual(['x'])
+})
+
+test('what may be on its way to its name is left alone', async () => {
+  const dir = await newFolder()
+  const living = await temporary(dir, await ownerIn(await newFolder()))
+  const own = await temporary(dir, '')
+  const child = spawn(process.execPath, ['-e', ''])
+  await once(child, 'exit')
+  // By a process of another machine, perhaps.
+  const young = await temporary(dir, `${child.pid}.1`, 0)
+  await small(dir)
+  expect(await partials(dir)).toEqual([living, own, young].sort())
 })
 
 test('of what was left only what takes room counts as there', async () => {
