@@ -48,6 +48,7 @@ const ROWS = {
   },
   UNFINISHED: { exitCode: 7, faultCode: UNHANDLED, advice: 'Try again later.' },
   DISK: { exitCode: 9, faultCode: UNHANDLED, advice: 'Make room or choose another folder.' },
+  TOO_LARGE: { exitCode: 9, faultCode: UNHANDLED, advice: 'A file may have up to 2 TiB.' },
   EXISTS: { exitCode: 13, faultCode: OTHER_FAULT, advice: 'Use --overwrite to replace it.' },
   CLOSED: { exitCode: 1, faultCode: UNHANDLED, advice: 'Create a new peer.' },
   BAD_CALL: { exitCode: 1, faultCode: OTHER_FAULT, advice: 'Send what docs/protocol.md describes.' },

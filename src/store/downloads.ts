@@ -12,6 +12,9 @@ import { createPieces } from './pieces.js'
 import { createPlaces } from './places.js'
 import { createSmallDownload } from './small-download.js'
 
+/** The hashes of its pieces are in memory while a file comes: of one of this size 64 MiB. An offer may say any size. */
+const MAX_FILE_BYTES = 2 * 1024 ** 4
+
 export interface DownloadsOptions {
   /** The shared folder, where the files go unless told otherwise. Has to exist when the first download begins. */
   readonly dir: string
@@ -40,6 +43,7 @@ export function createDownloads({ dir, onPlaced }: DownloadsOptions): FolderDown
 
   const begin: Downloads['begin'] = async ({ name, size, root: contentRoot }, { ifExists, into }) => {
     if (closed) throw new P2pError('CLOSED', 'The peer is closed')
+    if (size > MAX_FILE_BYTES) throw new P2pError('TOO_LARGE', `${name} is too large: it is said to have ${size} bytes`)
     const root = rootOf(into ?? dir)
     if (size > PIECE_BYTES) pieces.warm()
     const isSmall = size <= PIECE_BYTES && ifExists === 'refuse'

@@ -236,8 +236,8 @@ export type IfExists = 'refuse' | 'overwrite' | 'rename'
 /** Where files gather before they are whole. */
 export interface Downloads {
   /**
-   * Opens a place for one file; what lies there from an earlier try is kept for `check`. Errors with BAD_NAME, EXISTS,
-   * FOLDER, DISK or BUSY.
+   * Opens a place for one file; what lies there from an earlier try is kept for `check`. Errors with BAD_NAME, TOO_LARGE,
+   * EXISTS, FOLDER, DISK or BUSY.
    */
   begin: (
     offer: Pick<Offer, 'name' | 'size' | 'root'>,

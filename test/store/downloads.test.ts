@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdir, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rm, stat, statfs, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { createDownloads, type FolderDownloads } from '../../src/store/downloads.js'
@@ -443,9 +443,19 @@ test.runIf(process.platform === 'linux')('every legal name of the naughty ones c
 
 test('more than the disk has room for is refused at once', async () => {
   const dir = await newFolder()
-  expect(await codeOf(begin(dir, 'x', { size: 2 ** 60 }))).toBe('DISK')
+  const { bavail, bsize } = await statfs(dir)
+  expect(await codeOf(begin(dir, 'x', { size: bavail * bsize + 2 ** 32 }))).toBe('DISK')
   expect(await readdir(dir)).toEqual([])
 })
+
+test.each([2 ** 41 + 1, Number.MAX_SAFE_INTEGER])(
+  'a file of %i bytes is refused, whatever the disk says',
+  async (size) => {
+    const dir = await newFolder()
+    expect(await codeOf(begin(dir, 'x', { size }))).toBe('TOO_LARGE')
+    expect(await readdir(dir)).toEqual([])
+  }
+)
 
 /** A disk of 2 MiB, where this process may make one. */
 async function smallDisk(): Promise<string | undefined> {
