@@ -13,10 +13,13 @@ import {
   ignoreElements,
   map,
   merge,
+  mergeMap,
   type Observable,
   of,
   type SchedulerLike,
   switchMap,
+  take,
+  timer,
   toArray
 } from 'rxjs'
 import { acquired } from './acquired.js'
@@ -39,9 +42,12 @@ import type {
   RootOutcome
 } from './ports.js'
 import { swarm } from './swarm.js'
+import { MAX_HOLDERS } from './swarm-rules.js'
 
-/** How long the root is waited for before what an earlier try left is thrown away: hashing 60 GB. */
+/** How long the root is waited for before what an earlier try left is thrown away, whoever is asked for it: hashing 60 GB. */
 const ROOT_WAIT_MS = 60_000
+/** Holders asked for the root at once: some may say nothing, and each that has not hashed the file will do so. */
+const ROOT_ASKED_AT_ONCE = 8
 
 /** The ways to the holders. */
 export interface Sources {
@@ -84,7 +90,7 @@ function rooted(init: DownloadInit): Observable<DownloadStep> {
       return place.pieces <= 1 ? fromOne(known, place) : fromMany(known, place)
     }
     if (place.remains === undefined) return plainDownload({ ...init, place })
-    return rootFrom(init, offer.holders).pipe(
+    return rootFrom(init).pipe(
       concatMap((root) =>
         concat(
           defer(() => (root === undefined ? place.rewind() : place.abandon())).pipe(ignoreElements()),
@@ -114,18 +120,18 @@ function opened(
   )
 }
 
-function rootFrom(
-  init: Pick<DownloadInit, 'rootOf' | 'offer'>,
-  holders: readonly PeerUrl[]
-): Observable<string | undefined> {
-  const { rootOf, offer } = init
-  const [holder, ...others] = holders
-  if (holder === undefined) return of(undefined)
-  return rootOf(holder, offer.name, ROOT_WAIT_MS).pipe(
-    concatMap((outcome) =>
-      outcome.type === 'root' && outcome.size === offer.size ? of(outcome.root) : rootFrom(init, others)
-    )
+/** From the first who tells it; nothing when nobody did in time. */
+function rootFrom({ rootOf, offer, scheduler }: DownloadInit): Observable<string | undefined> {
+  const untilMs = scheduler.now() + ROOT_WAIT_MS
+  const roots$ = from(offer.holders.slice(0, MAX_HOLDERS)).pipe(
+    mergeMap(
+      (holder) => rootOf(holder, offer.name, untilMs - scheduler.now()).pipe(catchError(() => EMPTY)),
+      ROOT_ASKED_AT_ONCE
+    ),
+    concatMap((outcome) => (outcome.type === 'root' && outcome.size === offer.size ? of(outcome.root) : EMPTY))
   )
+  const nothing = () => undefined
+  return merge(concat(roots$, of(undefined)), timer(ROOT_WAIT_MS, scheduler).pipe(map(nothing))).pipe(take(1))
 }
 
 type Rooted = DownloadInit & { readonly offer: Offer & { readonly root: string } }

@@ -13,7 +13,7 @@ import {
   VirtualTimeScheduler
 } from 'rxjs'
 import { describe, expect, test } from 'vitest'
-import { download, type Sources } from '../../src/streams/download.js'
+import { type DownloadInit, download, type Sources } from '../../src/streams/download.js'
 import type { DownloadStep } from '../../src/streams/download-step.js'
 import { PIECE_BYTES } from '../../src/streams/pieces.js'
 import type { Offer, ReadOutcome, ReadRequest } from '../../src/streams/ports.js'
@@ -61,7 +61,7 @@ interface Run {
   readonly offer?: Partial<Offer>
   readonly log?: string[]
   readonly place?: MemoryPlace
-  readonly sources?: Partial<Sources>
+  readonly sources?: Partial<DownloadInit>
 }
 
 function stepsOf(
@@ -243,6 +243,35 @@ describe('a download', () => {
     const none: string[] = []
     await run({ A: sending(LARGE) }, { log: none, place: placeFor(LARGE, { log: none, remains, there: [0] }) })
     expect(none.slice(0, 2)).toEqual(['rewind', 'A0'])
+  })
+
+  test('the root of what was left is waited for once, and not once for each holder', async () => {
+    const scheduler = new VirtualTimeScheduler()
+    const remains = { bytes: LARGE.length, changed: false }
+    const asked: string[] = []
+    const waits = new Promise<void>((resolve) => {
+      const rootOf: Sources['rootOf'] = (holder, _, waitMs) => {
+        asked.push(`${holder} ${waitMs}`)
+        if (holder === 'B') resolve()
+        return holder === 'C' ? of({ type: 'root', root: ROOT, size: 1 }) : NEVER
+      }
+      const place = placeFor(LARGE, { content: LARGE, there: [0], remains, log: asked })
+      stepsOf({ A: gone, C: gone, B: gone }, { place, sources: { rootOf, scheduler } }).subscribe()
+    })
+    await waits
+    expect(asked).toEqual(['A 60000', 'C 60000', 'B 60000'])
+    scheduler.flush()
+    expect([scheduler.now(), asked.at(-1)]).toEqual([60_000, 'rewind'])
+  })
+
+  test('one who knows the root of what was left is heard, whoever before it says nothing', async () => {
+    const place = placeFor(LARGE, { content: LARGE, there: [0], remains: { bytes: LARGE.length, changed: false } })
+    const rootOf: Sources['rootOf'] = (holder) =>
+      holder === 'B' ? of({ type: 'root', root: ROOT, size: LARGE.length }) : NEVER
+    const holders = { A: sending(LARGE), C: sending(LARGE), B: sending(LARGE) }
+    const steps = await run(holders, { place, sources: { rootOf } })
+    expect(steps).toContainEqual({ type: 'resumed', bytes: PIECE_BYTES, changed: false })
+    expect(steps.at(-1)).toEqual(DONE)
   })
 
   test('who leaves while the place is being made leaves no place behind', async () => {
