@@ -21,6 +21,8 @@ const WORTH_MS = 50
 const RACE_FACTOR = 1.5
 /** Lanes on one piece: a racer may be slow itself. */
 const MAX_RACERS = 3
+/** One that has said nothing for so long does not count as a racer: its connection is likely dead, which shows much later. */
+const SILENT_MS = 2_000
 /** Speed is measured over stretches of this length. */
 const STRETCH_MS = 200
 /** Rate of one that has not shown any, in bytes a second, so that it counts as slower than all who have. */
@@ -109,8 +111,8 @@ function taken(lane: Lane, rate: number, nowMs: number): Work | undefined {
 
 /** The piece a lane is at, once more. */
 function raced(lane: Lane, rate: number, lanes: readonly Lane[], nowMs: number): Work | undefined {
-  const racers = lanes.filter(({ next, end }) => next === lane.next && end > next).length
-  if (lane.end <= lane.next || racers >= MAX_RACERS) return undefined
+  const racers = lanes.filter(({ next, end, lastMs }) => next === lane.next && end > next && nowMs - lastMs < SILENT_MS)
+  if (lane.end <= lane.next || racers.length >= MAX_RACERS) return undefined
   const ownMs = ms(PIECE_BYTES, rate)
   if (leftMs(lane, nowMs) < ownMs * RACE_FACTOR + WORTH_MS) return undefined
   return { start: lane.next, end: lane.next + 1, race: true }

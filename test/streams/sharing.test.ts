@@ -116,6 +116,15 @@ describe('at the end', () => {
   })
 })
 
+test('a fourth may race when one of the three has said nothing for a while', () => {
+  const racers = (silentMs: number) =>
+    ['A', 'B', 'C'].map((holder) =>
+      lane(holder, 0, 1, { requested: 1, rate: MB, lastMs: NOW - (holder === 'B' ? silentMs : 100) })
+    )
+  expect(work(racers(1_999), 100 * MB)).toBeUndefined()
+  expect(work(racers(2_000), 100 * MB)).toEqual({ start: 0, end: 1, race: true })
+})
+
 test.each([
   // rate in MB/s, pieces left, pieces asked for
   [undefined, 100, 2],

@@ -188,6 +188,11 @@ describe('a race', () => {
     expect(jobs).toContainEqual({ type: 'stop', holder: 'A' })
   })
 
+  test('is joined by a healthy one when all who are at it say nothing', () => {
+    const { jobs } = after([found('C', 'holder', 18_000), found('D', 'holder', 27_000)], racing.state)
+    expect(jobs).toEqual([read('C', 0, 1), read('D', 0, 1)])
+  })
+
   test('a piece that both bring counts once', () => {
     const more = after([found('A'), ...received('A', 0), requested('A'), found('B', 'holder', 9_000), tick(9_100)], 2)
     const { state, events } = after([...received('A', 1), ...received('B', 1), ...kept(1, 1)], more.state)
