@@ -2,7 +2,7 @@
  * A piece that came wrong: which of its blocks are wrong, and the right ones from somebody else. So a flipped bit costs
  * 16 KiB and not the piece.
  */
-import { catchError, concat, concatMap, defer, EMPTY, finalize, first, from, last, type Observable, of } from 'rxjs'
+import { catchError, concatMap, defer, EMPTY, every, finalize, first, from, last, type Observable, of } from 'rxjs'
 import { PIECE_BYTES } from './pieces.js'
 import type { Download, HashesOutcome, HashRequest, PeerUrl, PieceMemory, ReadOutcome, ReadRequest } from './ports.js'
 
@@ -47,8 +47,9 @@ export function repair({ name, root, piece, memory, helpers, place, read, hashes
         const wrong = outcome.type === 'hashes' ? place.wrongBlocks(piece, memory, outcome.bytes) : undefined
         if (wrong === undefined) return of(false)
         // One after the other: they are few, and small.
-        return concat(...joined(wrong).map((range) => blocks(helper, range)), of(true)).pipe(
-          first((got, index) => !got || index === joined(wrong).length)
+        return from(joined(wrong)).pipe(
+          concatMap((range) => blocks(helper, range)),
+          every((got) => got)
         )
       }),
       concatMap((whole) => {
@@ -65,8 +66,9 @@ export function repair({ name, root, piece, memory, helpers, place, read, hashes
     )
 
   return defer(() =>
-    concat(...helpers.map((helper) => by(helper).pipe(concatMap((kept) => (kept ? of(true) : EMPTY))))).pipe(
-      first(undefined, false),
+    from(helpers).pipe(
+      concatMap(by),
+      first((kept) => kept, false),
       // Also when it is given up half way: what was kept has been given back already.
       finalize(() => {
         ended = true

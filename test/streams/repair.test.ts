@@ -68,6 +68,26 @@ describe('a piece that came wrong', () => {
     expect(place.lent()).toBe(0)
   })
 
+  test('is made right by the first helper, and nothing is made ready for the others', async () => {
+    const called: string[] = []
+    const place = createPlace(SIZE, { content })
+    const memory = await place.memory()
+    memory.bytes.set(content.subarray(base))
+    memory.bytes.fill(0, 0, BLOCK)
+    const repaired$ = repair({
+      name: 'x',
+      root: 'root',
+      piece: 1,
+      memory,
+      helpers: ['A', 'B', 'C'],
+      place,
+      read: (holder, request) => (called.push(`read ${holder}`), right(request)),
+      hashes: (holder) => (called.push(`hashes ${holder}`), of({ type: 'hashes', bytes: HASHES }))
+    })
+    expect(await firstValueFrom(repaired$)).toBe(true)
+    expect(called).toEqual(['hashes A', 'read A'])
+  })
+
   test.each<[string, Read]>([
     ['gone', right],
     ['liar', right],
