@@ -1,5 +1,6 @@
 /** What we have ourselves, in the share or in the cache, or pass on, and the ways to it: for neighbours, and for our own downloads. */
 import { catchError, defer, firstValueFrom, map, type Observable, of } from 'rxjs'
+import { asP2pError } from './errors.js'
 import type { FolderCache } from './store/cache.js'
 import type { FolderLibrary } from './store/library.js'
 import type { Sources } from './streams/download.js'
@@ -32,14 +33,12 @@ export function createContent({ library, cache, transport, ownUrl }: ContentInit
         : library.open(name),
     async openRoot(root) {
       if (cache.findRoot(root) !== undefined) return cache.openRoot(root)
-      const passed = (await library.findRoot(root)) === undefined ? passOn.open(root) : undefined
-      return passed ?? library.openRoot(root)
+      return library.openRoot(root).catch(orPassed(() => passOn.open(root)))
     },
     async hashes(request) {
       if (cache.findRoot(request.root) !== undefined) return cache.hashes(request)
-      if ((await library.findRoot(request.root)) !== undefined) return library.hashes(request)
-      const passed = await firstValueFrom(passOn.hashes(request), { defaultValue: undefined })
-      return passed ?? library.hashes(request)
+      const passed = () => firstValueFrom(passOn.hashes(request), { defaultValue: undefined })
+      return library.hashes(request).catch(orPassed(passed))
     },
     rootOf: async (name, waitMs) => {
       const kept = cache.find(name)
@@ -74,4 +73,13 @@ export function createContent({ library, cache, transport, ownUrl }: ContentInit
   }
 
   return { served, sources, find, passOn }
+}
+
+/** Of what is not here, what others have; where they have not either, it stays said that it is not here. */
+function orPassed<T>(passed: () => T | undefined | Promise<T | undefined>) {
+  return async (error: unknown): Promise<T> => {
+    const other = asP2pError(error).code === 'NOT_FOUND' ? await passed() : undefined
+    if (other === undefined) throw error
+    return other
+  }
 }
