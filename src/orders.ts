@@ -7,7 +7,8 @@ import { type Directory, type KnownPeer, knownPeers } from './streams/directory.
 import { type FolderProgress, fetchAll, LISTING } from './streams/fetch-all.js'
 import { isPlainName } from './streams/names.js'
 import type { IfExists, Offer, Outcome, PeerUrl, SharedFile, Transport } from './streams/ports.js'
-import type { Progress, Transfer, TransferOptions } from './streams/transfer.js'
+import type { Progress } from './streams/progress.js'
+import type { Transfer, TransferOptions } from './streams/transfer.js'
 import { peerKey } from './streams/urls.js'
 
 /** Cold Observables: each subscription is one piece of work, and unsubscribing stops it down to the socket. */

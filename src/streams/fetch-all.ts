@@ -1,8 +1,9 @@
 /** Many files at once: every file of a list of offers, a few at a time, whatever becomes of the single one. */
 import { concat, filter, from, map, mergeMap, type Observable, of, type SchedulerLike, scan } from 'rxjs'
 import type { Offer } from './ports.js'
+import type { Progress, TransferResult } from './progress.js'
 import { REPORT_EVERY_MS } from './swarm.js'
-import { MAX_TRANSFERS, type Progress, type TransferResult } from './transfer.js'
+import { MAX_TRANSFERS } from './transfer.js'
 
 /** How far many files are. */
 export interface FolderProgress {

@@ -23,7 +23,8 @@ import { type DownloadOptions, download, type Sources } from './download.js'
 import { type DownloadStep, failed } from './download-step.js'
 import type { Happening } from './events.js'
 import type { Downloads, Offer, PeerUrl } from './ports.js'
-import { REPORT_EVERY_MS, type SourceRate } from './swarm.js'
+import { type Telling, type Told, type TransferResult, told, waits } from './progress.js'
+import { REPORT_EVERY_MS } from './swarm.js'
 
 /** Files that come in at once: small ones wait more for disk and network than they take; large ones share both. */
 export const MAX_TRANSFERS = 8
@@ -35,37 +36,6 @@ const PASSING: ReadonlySet<string> = new Set(['DISK', 'NETWORK', 'TIMEOUT', 'NOT
 /** Between two tries of a transfer that waits; doubles. */
 const FIRST_PAUSE_MS = 1_000
 const LONGEST_PAUSE_MS = 15_000
-
-/** How far a file is. */
-export interface Progress {
-  readonly name: string
-  /** Bytes here so far, verified where the root is known, in whole pieces of 1 MiB: a kill would not lose them. */
-  readonly bytes: number
-  /** Bytes in all. */
-  readonly total: number
-  /** Of all who send now; in the last one the mean since the start. */
-  readonly bytesPerSecond: number
-  /** Who sends now. */
-  readonly holders: readonly PeerUrl[]
-  /** How fast each of them is. */
-  readonly rates: readonly SourceRate[]
-  /** `queued`: all who have it serve others first. `waiting`: it could not go on, and tries again by itself. */
-  readonly state: 'running' | 'queued' | 'waiting'
-  /** Our place in the shortest queue, from 1; while `queued`. */
-  readonly position?: number
-  /** Why it could not go on; while `waiting`. */
-  readonly code?: string
-  /** Bytes that an earlier try had left and that are right; once. `changed`: it was of another content than its source has now. */
-  readonly resumed?: { readonly bytes: number; readonly changed: boolean }
-  /** Where the file is; in the last one only. */
-  readonly path?: string
-  /** BEP 52 root of the content; in the last one only. */
-  readonly root?: string
-}
-
-export type TransferResult =
-  | { readonly type: 'progress'; readonly progress: Progress }
-  | { readonly type: 'failed'; readonly code: string; readonly detail: string }
 
 /** How one file is to be fetched. */
 export interface TransferOptions extends DownloadOptions {
@@ -84,8 +54,7 @@ type TransferCommand =
   | ({ readonly type: 'fetch'; readonly key: number } & Wanted)
   | { readonly type: 'withdraw'; readonly key: number }
   /** From the transfer job. */
-  | { readonly type: 'step'; readonly key: number; readonly result: TransferResult; readonly happening: Happening }
-  | { readonly type: 'rejected'; readonly key: number; readonly happening: Happening }
+  | ({ readonly type: 'told'; readonly key: number } & Telling)
   | { readonly type: 'over'; readonly key: number }
 
 interface TransferState {
@@ -108,10 +77,10 @@ function step(state: TransferState, command: TransferCommand): TransferTurn {
       }
       return startNext({ ...state, waiting: new Map(state.waiting).set(key, wanted) })
     }
-    case 'step':
-      return { state, events: [{ type: 'result', key: command.key, result: command.result }, command.happening] }
-    case 'rejected':
-      return { state, events: [command.happening] }
+    case 'told': {
+      const { key, result, happening } = command
+      return { state, events: [...(result === undefined ? [] : [{ type: 'result' as const, key, result }]), happening] }
+    }
     case 'over':
     case 'withdraw': {
       const [running, waiting] = [new Map(state.running), new Map(state.waiting)]
@@ -184,11 +153,12 @@ export function createTransfer({ locate, own, downloads, scheduler, stop$, ...so
     const attempt = (number: number): Observable<TransferCommand> =>
       once(job).pipe(
         concatMap((what) => {
-          if (!wait || what.step.type !== 'failed' || !PASSING.has(what.step.code)) return of(told(key, name, what))
+          if (!wait || what.step.type !== 'failed' || !PASSING.has(what.step.code))
+            return of({ type: 'told' as const, key, ...told(name, what) })
           const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (number - 1), LONGEST_PAUSE_MS)
           const { code } = what.step
           return concat(
-            of(waits(key, name, what, code)),
+            of({ type: 'told' as const, key, ...waits(name, what, code) }),
             timer(pauseMs, scheduler).pipe(concatMap(() => attempt(number + 1)))
           )
         })
@@ -252,60 +222,5 @@ export function createTransfer({ locate, own, downloads, scheduler, stop$, ...so
         actor.send({ ...options, type: 'fetch', key, name })
         return () => actor.send({ type: 'withdraw', key })
       })
-  }
-}
-
-/** A step, with what is to be told beside it. */
-interface Told {
-  readonly step: DownloadStep
-  readonly total: number
-  readonly meanRate: number
-}
-
-/** What one step of a download means for whoever waits for it, and for whoever listens. */
-function told(key: number, name: string, { step: what, total, meanRate }: Told): TransferCommand {
-  const result = (progress: Partial<Progress>): TransferResult => {
-    const base: Progress = { name, bytes: 0, total, bytesPerSecond: 0, holders: [], rates: [], state: 'running' }
-    return { type: 'progress', progress: { ...base, ...progress } }
-  }
-  switch (what.type) {
-    case 'started':
-      return { type: 'step', key, result: result({}), happening: { type: 'transfer-started', name, size: total } }
-    case 'resumed': {
-      const { bytes, changed } = what
-      return {
-        type: 'step',
-        key,
-        result: result({ bytes, resumed: { bytes, changed } }),
-        happening: { type: 'transfer-resumed', name, bytes, changed }
-      }
-    }
-    case 'progressed': {
-      const { bytes, sources: rates, position } = what
-      const bytesPerSecond = rates.reduce((sum, rate) => sum + rate.bytesPerSecond, 0)
-      const queued = position === undefined ? {} : { state: 'queued' as const, position }
-      const now = { bytes, bytesPerSecond, holders: rates.map(({ url }) => url), rates, ...queued }
-      const happening: Happening = { type: 'transfer-progressed', name, total, ...now }
-      return { type: 'step', key, result: result(now), happening }
-    }
-    case 'rejected':
-      return { type: 'rejected', key, happening: { type: 'piece-rejected', name, holder: what.holder } }
-    case 'done': {
-      const { path, root } = what
-      const happening: Happening = { type: 'transfer-completed', name, size: total, path, root }
-      return { type: 'step', key, result: result({ bytes: total, bytesPerSecond: meanRate, path, root }), happening }
-    }
-    case 'failed':
-      return { type: 'step', key, result: what, happening: { type: 'transfer-failed', name, code: what.code } }
-  }
-}
-
-function waits(key: number, name: string, { total }: Told, code: string): TransferCommand {
-  const progress = { name, bytes: 0, total, bytesPerSecond: 0, holders: [], rates: [], state: 'waiting', code } as const
-  return {
-    type: 'step',
-    key,
-    result: { type: 'progress', progress },
-    happening: { type: 'transfer-waiting', name, code }
   }
 }

@@ -16,7 +16,8 @@ import {
 import { expect, test } from 'vitest'
 import { type FolderProgress, fetchAll } from '../../src/streams/fetch-all.js'
 import type { Offer } from '../../src/streams/ports.js'
-import { MAX_TRANSFERS, type TransferResult } from '../../src/streams/transfer.js'
+import type { TransferResult } from '../../src/streams/progress.js'
+import { MAX_TRANSFERS } from '../../src/streams/transfer.js'
 import { marbles } from './marbles.js'
 
 const offers = (count: number): Offer[] =>
