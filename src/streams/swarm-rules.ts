@@ -1,13 +1,23 @@
 /**
- * The rules of a download from many holders, every case of them; how the work is shared out stands in `sharing.ts`.
- *
- * Each piece has one owner: it is free (`gaps`), in a lane's share, or being verified and written (`pending`). Only a
- * raced piece has several; the first that is kept counts.
+ * The rules of a download from many holders, every case of them. What they decide about stands in `swarm-state.ts`, and
+ * how the work is shared out in `sharing.ts`.
  */
 import type { Turn } from './actor.js'
-import { type PieceRange, withRange } from './pieces.js'
+import type { PieceRange } from './pieces.js'
 import type { Found, PeerUrl } from './ports.js'
 import { advanced, type Lane, nextWork, requestEnd } from './sharing.js'
+import {
+  type Failure,
+  freed,
+  type Holder,
+  isStuck,
+  type SwarmState,
+  settledPiece,
+  taken,
+  wantedAgain,
+  with_,
+  withReserves
+} from './swarm-state.js'
 
 /** Holders read at once by one download: each is a connection and a piece in memory. */
 export const MAX_LANES = 8
@@ -25,15 +35,6 @@ export type Break =
   | { readonly why: 'failed' | 'gone' | 'changed'; readonly code: string; readonly detail: string }
   /** It sent what it should not have: it is not asked again. */
   | { readonly why: 'lied'; readonly detail: string }
-
-interface Holder {
-  /** `reserve`: passes on what others have; asked when those fail. */
-  readonly state: 'idle' | 'busy' | 'resting' | 'reserve' | 'out'
-  readonly rate: number | undefined
-  /** Failures in a row, and in all. */
-  readonly barren: number
-  readonly tries: number
-}
 
 export type SwarmCommand =
   /** From the query: another one has it; or all have been heard. */
@@ -57,28 +58,6 @@ export type SwarmCommand =
   /** Nothing can be written any more. */
   | { readonly type: 'no-disk'; readonly code: string; readonly detail: string }
 
-export interface SwarmState {
-  readonly holders: ReadonlyMap<PeerUrl, Holder>
-  readonly lanes: ReadonlyMap<PeerUrl, Lane>
-  readonly gaps: readonly PieceRange[]
-  /** Pieces that are not kept yet. */
-  readonly missing: number
-  /** The last of those that were missing at the beginning, which may be shorter than the others, and whether it is kept. */
-  readonly tail: { readonly piece: number; readonly kept: boolean }
-  /** Pieces received that are being verified, written or repaired; a raced one may be there twice. */
-  readonly pending: readonly number[]
-  /** Pieces that more than one lane was at, and whether one has been kept. */
-  readonly raced: ReadonlyMap<number, boolean>
-  readonly searching: boolean
-  readonly lastBreak: Failure
-  readonly over: boolean
-}
-
-interface Failure {
-  readonly code: string
-  readonly detail: string
-}
-
 export type SwarmEvent =
   | { readonly type: 'rejected'; readonly holder: PeerUrl }
   | { readonly type: 'complete' }
@@ -92,21 +71,6 @@ export type SwarmJob =
   | { readonly type: 'rest'; readonly holder: PeerUrl; readonly restMs: number }
 
 type SwarmTurn = Turn<SwarmState, SwarmEvent, SwarmJob>
-
-export function initialState(gaps: readonly PieceRange[]): SwarmState {
-  return {
-    holders: new Map(),
-    lanes: new Map(),
-    gaps,
-    missing: gaps.reduce((sum, { start, end }) => sum + end - start, 0),
-    tail: { piece: (gaps.at(-1)?.end ?? 0) - 1, kept: false },
-    pending: [],
-    raced: new Map(),
-    searching: true,
-    lastBreak: { code: 'NETWORK', detail: 'nobody who has it could be reached' },
-    over: false
-  }
-}
 
 /** Every case of a download from many. */
 export function step(state: SwarmState, command: SwarmCommand): SwarmTurn {
@@ -182,12 +146,6 @@ export function step(state: SwarmState, command: SwarmCommand): SwarmTurn {
   }
 }
 
-/** The state when a piece is no longer pending, once. */
-function settledPiece(state: SwarmState, piece: number): SwarmState {
-  const at = state.pending.indexOf(piece)
-  return { ...state, pending: state.pending.filter((_, index) => index !== at) }
-}
-
 function kept(before: SwarmState, piece: number, nowMs: number): SwarmTurn {
   const state = settledPiece(before, piece)
   const race = state.raced.get(piece)
@@ -252,14 +210,6 @@ function dropped(state: SwarmState, holder: PeerUrl, detail: string): SwarmTurn 
   }
 }
 
-/** Those who pass it on are needed: nobody who has it sends anything. */
-function withReserves(state: SwarmState): SwarmState {
-  const holders = [...state.holders].map(
-    ([url, holder]) => [url, holder.state === 'reserve' ? { ...holder, state: 'idle' as const } : holder] as const
-  )
-  return { ...state, holders: new Map(holders) }
-}
-
 /** Gives every free holder something to do. */
 function shareOut(state: SwarmState, nowMs: number): SwarmTurn {
   let turn: SwarmTurn = { state }
@@ -289,14 +239,6 @@ function shareOut(state: SwarmState, nowMs: number): SwarmTurn {
   return followed(turn, reserves ? shareOut(withReserves(turn.state), nowMs) : settled(turn.state))
 }
 
-/** The state without what is about to be given to somebody. */
-function taken(state: SwarmState, { start, end, from, race }: ReturnType<typeof nextWork> & object): SwarmState {
-  if (race) return { ...state, raced: with_(state.raced, start, false) }
-  const victim = from === undefined ? undefined : state.lanes.get(from)
-  if (victim !== undefined) return { ...state, lanes: with_(state.lanes, victim.holder, { ...victim, end: start }) }
-  return { ...state, gaps: state.gaps.filter((gap) => gap.start !== start || gap.end !== end) }
-}
-
 /** Asks for the next pieces of a lane's share. */
 function ask(state: SwarmState, lane: Lane): SwarmTurn {
   const requested = requestEnd(lane)
@@ -309,40 +251,9 @@ function ask(state: SwarmState, lane: Lane): SwarmTurn {
   }
 }
 
-/** A lane that is no more; its holder is free, and what is known of its speed stays known. */
-function freed(state: SwarmState, { holder, rate }: Lane): SwarmState {
-  const entry = state.holders.get(holder)
-  const lanes = new Map(state.lanes)
-  lanes.delete(holder)
-  if (entry === undefined) return { ...state, lanes }
-  const idle: Holder = { ...entry, state: 'idle', rate: rate ?? entry.rate }
-  return { ...state, lanes, holders: with_(state.holders, holder, idle) }
-}
-
-/** Pieces that nobody brings any more, but for those that somebody else is at, or has brought, or that are here. */
-function wantedAgain(state: SwarmState, { start, end }: PieceRange, except?: PeerUrl): SwarmState {
-  let gaps = state.gaps
-  let from = start
-  for (const [piece, isKept] of [...state.raced].sort(([one], [other]) => one - other)) {
-    if (piece < from || piece >= end) continue
-    const held = [...state.lanes.values()].some(
-      (lane) => lane.holder !== except && lane.next <= piece && piece < lane.end
-    )
-    if (!isKept && !held && !state.pending.includes(piece)) continue
-    gaps = withRange(gaps, { start: from, end: piece })
-    from = piece + 1
-  }
-  return { ...state, gaps: withRange(gaps, { start: from, end }) }
-}
-
 /** Fails when nobody is left who could bring what is missing. */
 function settled(state: SwarmState): SwarmTurn {
   return isStuck(state) ? ended(state, { type: 'failed', ...state.lastBreak }) : { state }
-}
-
-function isStuck({ searching, lanes, pending, over, holders }: SwarmState): boolean {
-  if (searching || lanes.size > 0 || pending.length > 0 || over) return false
-  return [...holders.values()].every(({ state: how }) => how === 'out' || how === 'reserve')
 }
 
 function ended(state: SwarmState, event: SwarmEvent): SwarmTurn {
@@ -358,8 +269,4 @@ function followed(first: SwarmTurn, second: SwarmTurn, ...jobs: SwarmJob[]): Swa
     events: [...(first.events ?? []), ...(second.events ?? [])],
     jobs: [...(first.jobs ?? []), ...(second.jobs ?? []), ...jobs]
   }
-}
-
-function with_<K, V>(map: ReadonlyMap<K, V>, key: K, value: V): ReadonlyMap<K, V> {
-  return new Map(map).set(key, value)
 }

@@ -31,14 +31,8 @@ import type {
   ReadRequest
 } from './ports.js'
 import { repair } from './repair.js'
-import {
-  initialState,
-  type SwarmCommand,
-  type SwarmEvent,
-  type SwarmJob,
-  type SwarmState,
-  step
-} from './swarm-rules.js'
+import { type SwarmCommand, type SwarmEvent, type SwarmJob, step } from './swarm-rules.js'
+import { initialState, type SwarmState } from './swarm-state.js'
 
 /** At most ten reports of progress a second: what a person can see. */
 export const REPORT_EVERY_MS = 100

@@ -1,12 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import {
-  initialState,
-  MAX_HOLDERS,
-  MAX_LANES,
-  type SwarmCommand,
-  type SwarmState,
-  step
-} from '../../src/streams/swarm-rules.js'
+import { MAX_HOLDERS, MAX_LANES, type SwarmCommand, step } from '../../src/streams/swarm-rules.js'
+import { initialState, type SwarmState } from '../../src/streams/swarm-state.js'
 
 /** Feeds commands, and gathers what leaves. */
 function after(commands: readonly SwarmCommand[], from: number | SwarmState = 10) {

@@ -1,14 +1,8 @@
 /** A download from many, on virtual time, without sockets or disks: only the rules, and holders of every kind. */
 import { PIECE_BYTES, type PieceRange } from '../../src/streams/pieces.js'
 import type { PeerUrl } from '../../src/streams/ports.js'
-import {
-  initialState,
-  type SwarmCommand,
-  type SwarmEvent,
-  type SwarmJob,
-  type SwarmState,
-  step
-} from '../../src/streams/swarm-rules.js'
+import { type SwarmCommand, type SwarmEvent, type SwarmJob, step } from '../../src/streams/swarm-rules.js'
+import { initialState, type SwarmState } from '../../src/streams/swarm-state.js'
 import { createRandom } from '../../src/transport/memory/random.js'
 
 export interface SimulatedHolder {
