@@ -100,4 +100,6 @@ async function answer(job: PieceJob | PutJob): Promise<PieceAnswer> {
   }
 }
 
-parentPort?.on('message', async (job: PieceJob | PutJob) => parentPort?.postMessage(await answer(job)))
+parentPort?.on('message', (job: PieceJob | PutJob) => {
+  void answer(job).then((result) => parentPort?.postMessage(result))
+})

@@ -29,7 +29,7 @@ describe.runIf(process.platform === 'linux')('writing past the page cache', () =
     for (const { bytes } of pieces) bytes.set(randomBytes(MIB))
 
     const written = await Promise.all(
-      pieces.map(({ place, bytes }) => (direct === undefined ? false : write(direct.fd, bytes, place * MIB)))
+      pieces.map(async ({ place, bytes }) => direct !== undefined && (await write(direct.fd, bytes, place * MIB)))
     )
 
     // A file system in memory has no cache to write past.
