@@ -12,6 +12,17 @@ export function defaultStateDir(
   home: string
 ): string {
   const path = platform === 'win32' ? win32 : posix
+  const name = `${path.basename(realShareDir)}-${hash('sha256', realShareDir).slice(0, 8)}`
+  return path.join(stateRoot(env, platform, home), name)
+}
+
+/** The folder in which p2p-rx keeps all that outlives its processes, for this user. */
+export function stateRoot(
+  env: Readonly<Record<string, string | undefined>>,
+  platform: NodeJS.Platform,
+  home: string
+): string {
+  const path = platform === 'win32' ? win32 : posix
   // XDG: what is not absolute is not valid and has to be ignored.
   const given = platform === 'win32' ? env.LOCALAPPDATA : env.XDG_STATE_HOME
   const standard =
@@ -21,9 +32,5 @@ export function defaultStateDir(
         ? path.join(home, 'Library', 'Application Support')
         : path.join(home, '.local', 'state')
   const useGiven = platform !== 'darwin' && given !== undefined && path.isAbsolute(given)
-  return path.join(
-    useGiven ? given : standard,
-    'p2p-rx',
-    `${path.basename(realShareDir)}-${hash('sha256', realShareDir).slice(0, 8)}`
-  )
+  return path.join(useGiven ? given : standard, 'p2p-rx')
 }

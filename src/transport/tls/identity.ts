@@ -1,0 +1,51 @@
+/** Who a peer is: an Ed25519 key of its own, and the id that follows from it. Pure. */
+import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import type { TLSSocket } from 'node:tls'
+import { P2pError } from '../../errors.js'
+
+/** SHA-256 of a peer's public key (its SubjectPublicKeyInfo), 64 lower-case hex digits. */
+export type PeerId = string
+
+const PEER_ID = /^[0-9a-f]{64}$/
+
+export function isPeerId(text: string): text is PeerId {
+  return PEER_ID.test(text)
+}
+
+/** A new key, as PEM text. */
+export function newPeerKey(): string {
+  return generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
+}
+
+/** Errors with USAGE when the text is no key of ours. */
+export function readPeerKey(pem: string): KeyObject {
+  try {
+    const key = createPrivateKey(pem)
+    if (key.asymmetricKeyType === 'ed25519') return key
+  } catch {
+    // The reason could show a part of the key.
+  }
+  throw new P2pError('USAGE', 'That is not the key of a peer', { advice: 'Restore it, or remove it for a new one.' })
+}
+
+/** The id of whoever has this key, whether its public or its private half is given. */
+export function peerIdOf(key: KeyObject): PeerId {
+  const publicKey = key.type === 'private' ? createPublicKey(key) : key
+  return createHash('sha256')
+    .update(publicKey.export({ type: 'spki', format: 'der' }))
+    .digest('hex')
+}
+
+/** Each connection is looked at once. */
+const ids = new WeakMap<object, PeerId>()
+
+/** Who is at the other end of a connection whose handshake has ended; nothing where there is no certificate. */
+export function peerIdAt(socket: TLSSocket): PeerId | undefined {
+  const known = ids.get(socket)
+  if (known !== undefined) return known
+  const certificate = socket.getPeerX509Certificate()
+  if (certificate === undefined) return undefined
+  const id = peerIdOf(certificate.publicKey)
+  ids.set(socket, id)
+  return id
+}

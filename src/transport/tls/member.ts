@@ -1,0 +1,91 @@
+/** A member of a private network: how it connects, how it is connected to, and whom it does not talk to. */
+import { constants, createPublicKey } from 'node:crypto'
+import {
+  type ConnectionOptions,
+  createSecureContext,
+  type SecureContextOptions,
+  type TLSSocket,
+  type TlsOptions
+} from 'node:tls'
+import { createCertificate } from './certificate.js'
+import { isPeerId, type PeerId, peerIdAt, peerIdOf, readPeerKey } from './identity.js'
+import { networkCa } from './network-ca.js'
+
+/** Ids that are refused at once; a network that has to refuse more wants a new secret. */
+export const MAX_REFUSED = 4_096
+
+export interface MemberInit {
+  /** Of the network: whoever has it is a member. */
+  readonly secret: Uint8Array
+  /** Of this peer alone, PEM. */
+  readonly key: string
+  readonly handshakeTimeoutMs: number
+}
+
+export interface Member {
+  readonly id: PeerId
+  readonly serverOptions: TlsOptions
+  readonly clientOptions: ConnectionOptions
+  /**
+   * To be asked of every connection whose handshake has ended, before its first byte is used: who is at the other end.
+   * Nothing, and the connection destroyed, when we do not talk to him.
+   */
+  readonly admit: (socket: TLSSocket) => PeerId | undefined
+  readonly isRefused: (id: PeerId) => boolean
+  /** These are refused from now on, in place of those before; their connections end at once. */
+  readonly setRefused: (ids: Iterable<PeerId>) => void
+}
+
+export function createMember({ secret, key, handshakeTimeoutMs }: MemberInit): Member {
+  const privateKey = readPeerKey(key)
+  const { certificate, key: signingKey } = networkCa(secret)
+  const credentials: SecureContextOptions = {
+    ca: certificate,
+    cert: createCertificate({ kind: 'member', publicKey: createPublicKey(privateKey), signingKey }),
+    key,
+    minVersion: 'TLSv1.3',
+    // The quickest first where the processor helps with AES, as nearly all do.
+    ciphers: 'TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384',
+    ecdhCurve: 'X25519:P-256',
+    // A connection that continues an earlier one shows no certificate, and so nobody to compare with.
+    secureOptions: constants.SSL_OP_NO_TICKET
+  }
+  const id = peerIdOf(privateKey)
+  const open = new Set<TLSSocket>()
+  let refused: ReadonlySet<PeerId> = new Set()
+
+  return {
+    id,
+    serverOptions: {
+      ...credentials,
+      requestCert: true,
+      rejectUnauthorized: true,
+      handshakeTimeout: handshakeTimeoutMs
+    },
+    clientOptions: {
+      // Made once: reading keys and certificates costs more than a handshake.
+      secureContext: createSecureContext(credentials),
+      rejectUnauthorized: true,
+      // Members are known by their keys. Their addresses change, and no certificate could keep up with them.
+      checkServerIdentity: () => undefined
+    },
+    admit(socket) {
+      const other = socket.authorized && !socket.isSessionReused() ? peerIdAt(socket) : undefined
+      if (other === undefined || refused.has(other)) {
+        socket.destroy()
+        return undefined
+      }
+      open.add(socket)
+      socket.once('close', () => open.delete(socket))
+      return other
+    },
+    isRefused: (other) => refused.has(other),
+    setRefused(ids) {
+      refused = new Set([...ids].filter(isPeerId).slice(0, MAX_REFUSED))
+      for (const socket of open) {
+        const other = peerIdAt(socket)
+        if (other === undefined || refused.has(other)) socket.destroy()
+      }
+    }
+  }
+}
