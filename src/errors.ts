@@ -39,6 +39,16 @@ const ROWS = {
     advice: 'Use the peer that runs, or name another folder with --state-dir.'
   },
   NETWORK: { exitCode: 5, faultCode: UNHANDLED, advice: 'Check that the peer runs and can be reached.' },
+  OTHER_NETWORK: {
+    exitCode: 5,
+    faultCode: UNHANDLED,
+    advice: 'Check that both are in the same private network; after its secret was changed, join it again.'
+  },
+  OTHER_ID: {
+    exitCode: 5,
+    faultCode: UNHANDLED,
+    advice: 'Ask its owner whether another computer has this address now, or the peer was set up anew.'
+  },
   TIMEOUT: { exitCode: 5, faultCode: UNHANDLED, advice: 'Try again later.' },
   BUSY: { exitCode: 5, faultCode: UNHANDLED, advice: 'Try again in a moment.' },
   INTEGRITY: {

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 export { type ErrorCode, P2pError } from './errors.js'
-export { type PeerOptions, parsePeerUrl } from './options.js'
+export { type NetworkOptions, type PeerOptions, parsePeerUrl } from './options.js'
 export type { FetchOptions } from './orders.js'
 export { createPeer, type Peer } from './peer.js'
 export { loadPeerKey, userNetworks } from './private-network.js'

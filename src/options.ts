@@ -12,6 +12,16 @@ const DEFAULT_HOST = '127.0.0.1'
 /** How long a user waits for a miss when neighbours are silent. */
 const DEFAULT_QUERY_TIMEOUT_MS = 15_000
 
+/** A private network, and who we are in it. */
+export interface NetworkOptions {
+  /** Makes whoever has it a member, so it is kept secret: 16 to 64 random bytes. See `userNetworks`. */
+  readonly secret: Uint8Array
+  /** Our own key, as PEM text; from it follows our id. Default: a new one for each process. See `loadPeerKey`. */
+  readonly key?: string
+  /** Ids of peers that are not talked to, though they have the secret; `setRefused` changes them. */
+  readonly refused?: readonly string[]
+}
+
 /** Settings of a peer. */
 export interface PeerOptions {
   /** The shared folder, and where fetched files go. Created when missing. */
@@ -33,6 +43,11 @@ export interface PeerOptions {
   readonly concurrency?: number
   /** How long a query of ours may take, in milliseconds, when nobody finds the file. Default 15,000. */
   readonly queryTimeoutMs?: number
+  /**
+   * The private network to be in: all it says and serves is encrypted, for members alone, and peers are named by `https:`
+   * URLs. Default: none, everything is in the clear for everybody who can reach the port.
+   */
+  readonly network?: NetworkOptions
   /** Who knows it may make this peer fetch a file over XML-RPC (the book's `fetch`). Default: nobody may. */
   readonly fetchSecret?: string
   /**
@@ -68,6 +83,7 @@ export function completeOptions(options: PeerOptions) {
   if (typeof options.dir !== 'string' || options.dir === '') throw new P2pError('USAGE', 'No folder is named')
   if (host === '') throw new P2pError('USAGE', 'The host to listen on is empty')
   if (url !== undefined) parsePeerUrl(url)
+  checkKind([...peers, ...(url === undefined ? [] : [url])], options.network !== undefined)
   const port = options.port ?? (url === undefined ? DEFAULT_PORT : Number(new URL(url).port || 80))
   within('The port', port, 0, 65_535)
   within('concurrency', concurrency, 1, 64)
@@ -76,6 +92,19 @@ export function completeOptions(options: PeerOptions) {
   if (options.cacheBytes !== undefined) within('cacheBytes', options.cacheBytes, 0, Number.MAX_SAFE_INTEGER)
   checkRates(options.rates)
   return { ...options, host, port, concurrency, queryTimeoutMs, visitor, peers: peers.map(parsePeerUrl) }
+}
+
+/** A private network is spoken in over TLS only, and an open one in the clear only. Errors with BAD_URL. */
+export function checkKind(urls: readonly PeerUrl[], isPrivate: boolean): void {
+  const wrong = urls.find((url) => url.startsWith('https:') !== isPrivate)
+  if (wrong === undefined) return
+  const message = isPrivate
+    ? `${wrong} is in the open, and this peer is private`
+    : `${wrong} is private, and this peer is not`
+  const advice = isPrivate
+    ? 'Peers of a private network are named like https://192.168.1.7:4242.'
+    : 'Join its network first.'
+  throw new P2pError('BAD_URL', message, { advice })
 }
 
 /** Errors with USAGE. */

@@ -2,18 +2,18 @@
 import { concat, concatMap, filter, from, map, type Observable, of, type SchedulerLike, switchMap, take } from 'rxjs'
 import { type ErrorCode, P2pError } from './errors.js'
 import { listPages, matchingOffers } from './listing.js'
-import { parsePeerUrl } from './options.js'
+import { checkKind, parsePeerUrl } from './options.js'
 import { type Directory, type KnownPeer, knownPeers } from './streams/directory.js'
 import { type FolderProgress, fetchAll, LISTING } from './streams/fetch-all.js'
 import { isPlainName } from './streams/names.js'
-import type { IfExists, Offer, Outcome, PeerUrl, SharedFile, Transport } from './streams/ports.js'
+import type { FailureReason, IfExists, Offer, Outcome, PeerUrl, SharedFile, Transport } from './streams/ports.js'
 import type { Progress } from './streams/progress.js'
 import type { Transfer, TransferOptions } from './streams/transfer.js'
 import { peerKey } from './streams/urls.js'
 
 /** Cold Observables: each subscription is one piece of work, and unsubscribing stops it down to the socket. */
 export interface Orders {
-  /** Introduces us to a peer and emits it once it answered. Errors with BAD_URL, OWN_ALIAS, BUSY, NETWORK or TIMEOUT. */
+  /** Introduces us to a peer and emits it once it answered. Errors with BAD_URL, OWN_ALIAS, BUSY, NETWORK, TIMEOUT, OTHER_NETWORK or OTHER_ID. */
   readonly hello: (url: PeerUrl) => Observable<KnownPeer>
   /** Asks for a file by name and emits the first offer. Errors with BAD_NAME, NOT_FOUND or CLOSED. */
   readonly query: (name: string) => Observable<Offer>
@@ -51,17 +51,19 @@ export interface OrdersInit {
   /** Whether the file of this name there (or in the share) has this very content. */
   readonly isHere: (offer: Offer, into: string | undefined) => Promise<boolean>
   readonly ownUrl: () => PeerUrl
+  readonly isPrivate: boolean
   readonly scheduler: SchedulerLike
   /** Puts work off until the peer has started, and ends it when the peer ends. */
   readonly whenStarted: <T>(work: () => Observable<T>) => Observable<T>
 }
 
 export function createOrders(init: OrdersInit): Orders {
-  const { directory, transfer, transport, ask, isHere, ownUrl, scheduler, whenStarted } = init
+  const { directory, transfer, transport, ask, isHere, ownUrl, isPrivate, scheduler, whenStarted } = init
   return {
     hello: (url) =>
       whenStarted(() => {
         const key = peerKey(parsePeerUrl(url))
+        checkKind([url], isPrivate)
         if (key === peerKey(ownUrl())) throw new P2pError('OWN_ALIAS', `${url} is this peer itself`)
         directory.send({ type: 'introduce', url, told: true })
         // Ordered from within a turn of the directory, the introduction waits for that turn: look when it is over.
@@ -111,7 +113,7 @@ export function createOrders(init: OrdersInit): Orders {
       }),
     list: (url) =>
       whenStarted(() => {
-        parsePeerUrl(url)
+        checkKind([parsePeerUrl(url)], isPrivate)
         return listPages(transport, url)
       })
   }
@@ -144,7 +146,15 @@ function met(url: PeerUrl, peer: KnownPeer | undefined): KnownPeer {
   if (peer === undefined)
     throw new P2pError('OWN_ALIAS', `${url} is this peer itself, or there is no room for more peers`)
   if (peer.state !== 'failing') return peer
-  const timedOut = peer.reason === 'timed-out'
-  const why = timedOut ? 'it does not answer' : `it could not be reached (${peer.reason ?? 'unknown'})`
-  throw new P2pError(timedOut ? 'TIMEOUT' : 'NETWORK', `No peer at ${url}: ${why}. It will be tried again`)
+  const [code, why] = WHY[peer.reason ?? 'refused'] ?? [
+    'NETWORK',
+    `it could not be reached (${peer.reason ?? 'unknown'})`
+  ]
+  throw new P2pError(code, `No peer at ${url}: ${why}. It will be tried again`)
+}
+
+const WHY: Partial<Record<FailureReason, readonly [ErrorCode, string]>> = {
+  'timed-out': ['TIMEOUT', 'it does not answer'],
+  'other-network': ['OTHER_NETWORK', 'who answers there is no member of our network'],
+  'other-id': ['OTHER_ID', 'who answers there is somebody else than at first contact']
 }

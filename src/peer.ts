@@ -26,7 +26,8 @@ import {
 } from 'rxjs'
 import { createContent } from './content.js'
 import { asP2pError, type ErrorCode, P2pError } from './errors.js'
-import { checkRates, completeOptions, type PeerOptions } from './options.js'
+import { createMembership } from './membership.js'
+import { checkRates, completeOptions, type PeerOptions, parsePeerUrl } from './options.js'
 import { createOrders, missed, type Orders } from './orders.js'
 import { createCache } from './store/cache.js'
 import { createDownloads } from './store/downloads.js'
@@ -34,6 +35,7 @@ import { prepareFolder } from './store/folder.js'
 import { hasContent } from './store/hash-file.js'
 import { createLibrary, type FolderLibrary } from './store/library.js'
 import { NOTHING_SHARED } from './store/nothing-shared.js'
+import { createPins } from './store/pins.js'
 import { openState, type State } from './store/state.js'
 import { createBudget, within } from './streams/budget.js'
 import { askablePeers, createDirectory, type KnownPeer, knownPeers } from './streams/directory.js'
@@ -49,6 +51,7 @@ import { peerKey } from './streams/urls.js'
 import type { Rates } from './transport/http/rates.js'
 import { createHttpTransport } from './transport/http/transport.js'
 import { SOFTWARE } from './transport/software.js'
+import { pinnedUnder } from './transport/tls/carrier.js'
 
 /** How long all are given to say whether they have the content that is being fetched: nobody waits for it. */
 const GATHER_MS = 3_000
@@ -68,6 +71,12 @@ export interface Peer extends Orders {
   readonly ready: () => Promise<PeerUrl>
   /** In place of the rates before, also for what is under way. Errors with USAGE. Without HTTP it does nothing. */
   readonly setRates: (rates: Rates) => void
+  /** Who we are in our private network: the SHA-256 of our public key, in hex. */
+  readonly id: string | undefined
+  /** Ids of members we do not talk to, in place of those before; their connections end at once. */
+  readonly setRefused: (ids: readonly string[]) => void
+  /** Takes whoever answers at this URL next for whom he is, though somebody else did before. */
+  readonly forgetId: (url: PeerUrl) => void
   /** Lets running fetches finish, then stops serving and lets go of everything. */
   readonly close: () => Promise<void>
   /** Lets go of everything at once. */
@@ -111,9 +120,14 @@ export function createPeer(given: PeerOptions): Peer {
   const downloads = createDownloads({ dir, onPlaced })
   const cache = createCache({ dir: join(dir, PRIVATE_FOLDER, 'cache'), maxBytes: options.cacheBytes })
   const budget = createBudget()
+  const pins = createPins(state?.open, tellThrown)
+  const membership =
+    options.network === undefined
+      ? undefined
+      : createMembership(options.network, pins, (happening) => happening$.next(happening))
   const http =
     options.transport === undefined
-      ? createHttpTransport({ ...options, cache, budget, id: randomUUID(), software: SOFTWARE })
+      ? createHttpTransport({ ...options, network: membership, cache, budget, id: randomUUID(), software: SOFTWARE })
       : undefined
   const transport = http ?? within(budget, options.transport as Transport)
 
@@ -193,6 +207,7 @@ export function createPeer(given: PeerOptions): Peer {
   defer(async () => {
     await prepareFolder(dir)
     await state?.open()
+    if (membership !== undefined) await pins.load()
   })
     .pipe(
       switchMap(() => (visitor ? of('') : transport.listen(inbound))),
@@ -241,6 +256,7 @@ export function createPeer(given: PeerOptions): Peer {
     isHere: async ({ name, size, root }, into = dir) =>
       root !== undefined && hasContent(join(into, name), { size, root }),
     ownUrl: () => ownUrl,
+    isPrivate: membership !== undefined,
     scheduler,
     whenStarted
   })
@@ -260,6 +276,9 @@ export function createPeer(given: PeerOptions): Peer {
       checkRates(rates)
       http?.setRates(rates)
     },
+    id: membership?.member.id,
+    setRefused: (ids) => membership?.member.setRefused(ids),
+    forgetId: (url) => pins.forget(pinnedUnder(parsePeerUrl(url))),
     close: async () => {
       await firstValueFrom(transfer.underWay$.pipe(filter((count) => count === 0)), { defaultValue: 0 })
       await end()

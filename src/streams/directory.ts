@@ -32,6 +32,8 @@ export interface KnownPeer {
   readonly dialect?: Dialect
   /** How long its last greeting took. */
   readonly roundTripMs?: number
+  /** Who it is, in a private network: the hash of its public key. */
+  readonly id?: string
   /** Why it is failing. */
   readonly reason?: FailureReason
   /** Failures in a row. */
@@ -108,8 +110,8 @@ export function step(state: DirectoryState, command: DirectoryCommand): Director
         const next = startGreetings(turn.state)
         return { ...turn, state: next.state, jobs: [...(turn.jobs ?? []), ...(next.jobs ?? [])] }
       }
-      const { dialect, roundTripMs } = greeting
-      const peer: KnownPeer = { url: entry.peer.url, state: 'up', dialect, roundTripMs, failures: 0 }
+      const { type: _, ...met } = greeting
+      const peer: KnownPeer = { url: entry.peer.url, state: 'up', ...met, failures: 0 }
       const turn = startGreetings(with_(state, command.key, { ...entry, peer, phase: 'settled', nudged: false }))
       return entry.peer.state === 'up' ? turn : { ...turn, events: [{ type: 'peer-joined', url: peer.url }] }
     }

@@ -49,7 +49,17 @@ export interface Question {
 }
 
 /** Why a neighbour could not be used. `reset` alone is worth one more try at once: the connection broke before an answer. */
-export type FailureReason = 'refused' | 'reset' | 'timed-out' | 'not-a-peer' | 'nonsense' | 'ourselves'
+export type FailureReason =
+  | 'refused'
+  | 'reset'
+  | 'timed-out'
+  | 'not-a-peer'
+  | 'nonsense'
+  | 'ourselves'
+  /** It is no member of our private network, or we are none of its. */
+  | 'other-network'
+  /** It has not the id that was there at first contact. */
+  | 'other-id'
 
 /** A neighbour that could not be used: a value, never the error of a stream. */
 export interface Failed {
@@ -74,7 +84,15 @@ export type Outcome =
 export type Dialect = 'p2prx' | 'book' | 'simple'
 
 /** What came of introducing ourselves. */
-export type Greeting = { readonly type: 'greeted'; readonly dialect: Dialect; readonly roundTripMs: number } | Failed
+export type Greeting =
+  | {
+      readonly type: 'greeted'
+      readonly dialect: Dialect
+      readonly roundTripMs: number
+      /** Who it is, in a private network. */
+      readonly id?: string
+    }
+  | Failed
 
 /** One row of a peer's list of shared files. */
 export interface SharedFile {
@@ -312,6 +330,14 @@ export interface Cache {
   findRoot: (root: string) => SharedFile | undefined
   openRoot: Inbound['openRoot']
   hashes: Inbound['hashes']
+}
+
+/** Who was met where at first contact, for as long as the peer has its state. An address is `https://HOST:PORT`. */
+export interface Pins {
+  readonly get: (address: string) => string | undefined
+  readonly set: (address: string, id: string) => void
+  /** Whoever is met there next is taken for whom he is. */
+  readonly forget: (address: string) => void
 }
 
 /** The only time there is: real, or virtual in tests and simulations. */

@@ -10,7 +10,7 @@ const MAX_KEYS = 2_048
 const keys = new Map<PeerUrl, string | undefined>()
 
 const LOOPBACK_NAMES = new Set(['localhost', '[::1]'])
-const DEFAULT_PORT = '80'
+const DEFAULT_PORTS: Partial<Record<string, string>> = { 'http:': '80', 'https:': '443' }
 const PATHS = new Set(['/', '/RPC2', '/simple'])
 
 /**
@@ -30,9 +30,12 @@ export function peerKey(url: PeerUrl): string | undefined {
 function readKey(url: PeerUrl): string | undefined {
   if (url.length > MAX_URL_LENGTH || !URL.canParse(url)) return undefined
   const { protocol, hostname, port, pathname, username, password, search, hash } = new URL(url)
-  if (protocol !== 'http:' || hostname === '' || !PATHS.has(pathname)) return undefined
+  const defaultPort = DEFAULT_PORTS[protocol]
+  if (defaultPort === undefined || hostname === '' || !PATHS.has(pathname)) return undefined
   if (username !== '' || password !== '' || search !== '' || hash !== '') return undefined
-  return `${LOOPBACK_NAMES.has(hostname) ? '127.0.0.1' : hostname}:${port === '' ? DEFAULT_PORT : port}`
+  const address = `${LOOPBACK_NAMES.has(hostname) ? '127.0.0.1' : hostname}:${port === '' ? defaultPort : port}`
+  // No server speaks both, so it is another peer, or a slip that must not take the place of the right one.
+  return protocol === 'http:' ? address : `${protocol}${address}`
 }
 
 /** The keys of several peers; what is no URL is left out. */

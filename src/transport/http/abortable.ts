@@ -2,7 +2,7 @@
 import { Observable } from 'rxjs'
 import { P2pError } from '../../errors.js'
 import type { Failed, FailureReason } from '../../streams/ports.js'
-import { CallFailed } from './client.js'
+import { CallFailed } from './failure.js'
 
 /** A promise as one subscription: emits what it emits on the way and what it comes to; unsubscribing aborts it. */
 export function abortable<T>(

@@ -2,9 +2,12 @@
 import type { ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { Observable } from 'rxjs'
+import { callerId } from './caller.js'
 import { HEARTBEAT_MS, type HttpLimits } from './limits.js'
 
 export interface Answer {
+  /** Who calls, in a private network. */
+  readonly callerId: string | undefined
   /** Emits when the caller has gone before it was answered. */
   readonly gone$: Observable<unknown>
   /**
@@ -37,6 +40,7 @@ export function createAnswer(response: ServerResponse, { slowReaderTimeoutMs }: 
   }
 
   return {
+    callerId: callerId(response.req),
     gone$: new Observable((subscriber) => {
       const close = () => {
         if (!response.writableFinished) subscriber.next(undefined)

@@ -1,28 +1,10 @@
 /** One HTTP request as a neighbour makes it: bounded in every phase, and gone at once when nobody wants it any more. */
 import { type Agent, type IncomingMessage, request } from 'node:http'
-import { type ErrorCode, P2pError } from '../../errors.js'
-import type { FailureReason, PeerUrl } from '../../streams/ports.js'
+import type { PeerUrl } from '../../streams/ports.js'
+import { addressOf, type Carrier } from './carrier.js'
+import { dial } from './dial.js'
+import { CallFailed, failureOf, StaleConnection } from './failure.js'
 import type { HttpLimits } from './limits.js'
-
-/** Why a neighbour gave no usable answer. */
-export class CallFailed extends P2pError {
-  constructor(
-    readonly reason: FailureReason,
-    message: string,
-    cause?: unknown
-  ) {
-    super(CODE_OF[reason], message, { cause })
-  }
-}
-
-const CODE_OF: Readonly<Record<FailureReason, ErrorCode>> = {
-  refused: 'NETWORK',
-  reset: 'NETWORK',
-  'timed-out': 'TIMEOUT',
-  'not-a-peer': 'NETWORK',
-  nonsense: 'NETWORK',
-  ourselves: 'OWN_ALIAS'
-}
 
 export interface Exchange {
   readonly peer: PeerUrl
@@ -32,6 +14,7 @@ export interface Exchange {
   readonly body?: Buffer
   /** Keeps connections for later; without one the connection ends with the answer. */
   readonly agent: Agent | undefined
+  readonly carrier: Carrier
   /** Time to the head of the answer, in milliseconds; without one the caller has a deadline of its own. */
   readonly headTimeoutMs?: number
   readonly limits: HttpLimits
@@ -52,20 +35,19 @@ export async function exchange(init: Exchange): Promise<IncomingMessage> {
   }
 }
 
-/** Worth one more try on a new connection. */
-export class StaleConnection extends CallFailed {}
-
-function attempt(init: Exchange): Promise<IncomingMessage> {
-  const { peer, method, path, headers, body, agent, headTimeoutMs, limits, signal } = init
-  const { hostname, port } = addressOf(peer)
+async function attempt(init: Exchange): Promise<IncomingMessage> {
+  const { peer, method, path, headers, body, agent, carrier, headTimeoutMs, limits, signal } = init
+  const address = addressOf(peer, carrier)
+  const { connectTimeoutMs } = limits
+  const socket = agent === undefined ? await dial({ ...carrier, address, connectTimeoutMs, signal }) : undefined
   return new Promise((resolve, reject) => {
     if (signal.aborted) {
+      socket?.destroy()
       reject(new CallFailed('reset', 'taken back'))
       return
     }
     const call = request({
-      hostname,
-      port,
+      ...address,
       method,
       path,
       // Foreign peers serve one connection at a time and need the length beforehand (WIRE W3, W4).
@@ -74,7 +56,7 @@ function attempt(init: Exchange): Promise<IncomingMessage> {
         ...(body === undefined ? {} : { 'Content-Length': body.length }),
         ...(agent === undefined ? { Connection: 'close' } : {})
       },
-      agent: agent ?? false,
+      ...(socket === undefined ? { agent } : { createConnection: () => socket }),
       maxHeaderSize: limits.maxHeaderBytes
     })
     const timers: NodeJS.Timeout[] = []
@@ -85,15 +67,16 @@ function attempt(init: Exchange): Promise<IncomingMessage> {
     }
     const takeBack = () => call.destroy()
     const settled = () => timers.forEach(clearTimeout)
-    signal.addEventListener('abort', takeBack, { once: true })
-    call.once('close', () => {
+    const over = () => {
       settled()
       signal.removeEventListener('abort', takeBack)
-    })
+    }
+    signal.addEventListener('abort', takeBack, { once: true })
+    call.once('close', over)
     call.once('socket', (socket) => {
       if (headTimeoutMs !== undefined) limit(headTimeoutMs, 'the answer')
       if (!socket.connecting) return
-      const timer = limit(limits.connectTimeoutMs, 'connecting')
+      const timer = limit(connectTimeoutMs, 'connecting')
       socket.once('connect', () => clearTimeout(timer))
     })
     call.once('response', (response) => {
@@ -103,32 +86,11 @@ function attempt(init: Exchange): Promise<IncomingMessage> {
       resolve(response)
     })
     call.on('error', (error: NodeJS.ErrnoException) => {
-      settled()
+      over()
       reject(failureOf(error, call.reusedSocket))
     })
     call.end(body)
   })
-}
-
-/** Where a peer listens; any URL of another scheme is no peer of ours. */
-export function addressOf(peer: PeerUrl): { hostname: string; port: number } {
-  const url = URL.canParse(peer) ? new URL(peer) : undefined
-  if (url?.protocol !== 'http:') throw new CallFailed('not-a-peer', `${peer} is not an http URL`)
-  return { hostname: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? 80 : Number(url.port) }
-}
-
-const BROKEN = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED'])
-
-export function failureOf(error: NodeJS.ErrnoException, reused: boolean): CallFailed {
-  if (error instanceof CallFailed) return error
-  const code = error.code ?? ''
-  // An AggregateError (one per address of a name) has no message of its own.
-  const message = error.message === '' ? code : error.message
-  if (BROKEN.has(code)) return new (reused ? StaleConnection : CallFailed)('reset', message, error)
-  if (code === 'ETIMEDOUT') return new CallFailed('timed-out', message, error)
-  if (code === 'HPE_HEADER_OVERFLOW') return new CallFailed('nonsense', message, error)
-  if (code.startsWith('HPE_')) return new CallFailed('not-a-peer', message, error)
-  return new CallFailed('refused', message, error)
 }
 
 /**

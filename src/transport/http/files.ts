@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { asP2pError, type ErrorCode } from '../../errors.js'
 import type { HashRequest, Inbound, Source } from '../../streams/ports.js'
+import { callerId } from './caller.js'
 import type { Throttle } from './data/connection.js'
 import { FREE_BYTES, type HttpLimits, MAX_ROOT_WAIT_MS, MAX_ROOT_WAITS } from './limits.js'
 import { PEER_HEADER, QUEUE_HEADER, readTarget } from './paths.js'
@@ -9,7 +10,7 @@ import { chooseRange, namesTag, readWait } from './range.js'
 import type { RateLimits } from './rates.js'
 import { refuse } from './refuse.js'
 import { createLender, type Lender, sendBytes } from './send-bytes.js'
-import { type Admission, type Downloader, type SlotLimits, UploadSlots } from './slots.js'
+import { type Admission, type Downloader, nameOfPeer, type SlotLimits, UploadSlots } from './slots.js'
 
 /** What the data plane serves from. */
 type Holdings = Pick<Inbound, 'open' | 'openRoot' | 'hashes' | 'rootOf'>
@@ -63,7 +64,11 @@ export function createDataHandler({ holdings, limits, slots: slotLimits, rates }
     root?: string
   ): Promise<void> {
     const downloader = downloaderOf(request)
-    const peer = `${downloader.address} ${downloader.id}`
+    if (downloader === undefined) {
+      refuse(response, 403)
+      return
+    }
+    const peer = nameOfPeer(downloader)
     let source = await opened(response, open)
     if (source === undefined) return
     let admission: Admission = { type: 'entered', leave: () => undefined }
@@ -153,10 +158,17 @@ async function opened(response: ServerResponse, open: () => Promise<Source>): Pr
 
 const PEER_ID = /^[\w-]{1,64}$/
 
-/** Who downloads: our own kind says who it is, others are known by their address. */
-function downloaderOf({ headers, socket }: IncomingMessage): Downloader {
+/**
+ * Who downloads. In a private network that is proven, and whoever says he is somebody else is nobody; elsewhere our own
+ * kind says who it is, others are known by their address.
+ */
+function downloaderOf(request: IncomingMessage): Downloader | undefined {
+  const { headers, socket } = request
   const id = headers[PEER_HEADER]
   const address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
+  const provenId = callerId(request)
+  if (provenId !== undefined)
+    return id === undefined || id === provenId ? { address, id: provenId, isProven: true } : undefined
   return { address, id: typeof id === 'string' && PEER_ID.test(id) ? id : '' }
 }
 

@@ -4,6 +4,7 @@ import { networkInterfaces } from 'node:os'
 import { Observable } from 'rxjs'
 import { P2pError } from '../../errors.js'
 import type { Inbound, PeerUrl } from '../../streams/ports.js'
+import type { Member } from '../tls/member.js'
 import { BOOK } from '../xmlrpc/book.js'
 import { encodeFault, encodeResponse } from '../xmlrpc/codec.js'
 import { foreignMethods, UNHANDLED } from '../xmlrpc/foreign.js'
@@ -25,6 +26,7 @@ export interface ListenInit {
   /** 0 for any free one. */
   readonly port: number
   readonly self: Self
+  readonly member: Member | undefined
   readonly limits: HttpLimits
   readonly slots: SlotLimits
   readonly rates: RateLimits
@@ -32,7 +34,7 @@ export interface ListenInit {
 
 /** Emits our URL once neighbours can reach it; unsubscribing closes the server and every connection to it. */
 export function listen(
-  { url, host, port, self, limits, slots, rates }: ListenInit,
+  { url, host, port, self, member, limits, slots, rates }: ListenInit,
   inbound: Inbound
 ): Observable<PeerUrl> {
   return new Observable((subscriber) => {
@@ -43,11 +45,12 @@ export function listen(
     const main = createCallHandler(mainDoor(self, inbound, as, limits), limits, running)
     const simple = createCallHandler(simpleDoor(inbound, as, limits), limits, running)
     const data = createDataHandler({ holdings: inbound, limits, slots, rates })
-    const server = createPeerServer({
+    const { server, end } = createPeerServer({
       host,
       limits,
       announcedHost: () => announcedHost,
       data,
+      member,
       calls: new Map([
         ['/', main],
         ['/RPC2', main],
@@ -57,14 +60,13 @@ export function listen(
     server.once('error', (error: NodeJS.ErrnoException) => subscriber.error(listenError(error, host, port)))
     server.listen({ host, port }, () => {
       const address = server.address() as AddressInfo
-      announced = url ?? `http://${reachable(host)}:${address.port}`
+      announced = url ?? `${member === undefined ? 'http' : 'https'}://${reachable(host)}:${address.port}`
       announcedHost = new URL(announced).hostname
       subscriber.next(announced)
     })
     return () => {
       data.close()
-      server.close()
-      server.closeAllConnections()
+      end()
     }
   })
 }

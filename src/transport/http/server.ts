@@ -1,6 +1,9 @@
 /** The one server on the one port: limits, guard and routing. What is answered is decided elsewhere. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import type { Member } from '../tls/member.js'
 import type { DataHandler } from './files.js'
 import type { HttpLimits } from './limits.js'
 import { isDataPath } from './paths.js'
@@ -12,26 +15,56 @@ export interface PeerServerInit {
   readonly announcedHost: () => string | undefined
   readonly limits: HttpLimits
   readonly data: DataHandler
+  /** Serves members of a private network alone. */
+  readonly member: Member | undefined
   /** One handler for each path that takes calls. */
   readonly calls: ReadonlyMap<string, (request: IncomingMessage, response: ServerResponse) => Promise<void>>
 }
 
-/** Not listening yet. */
-export function createPeerServer(init: PeerServerInit): Server {
-  const { host, limits } = init
-  const server = createServer({
+export interface PeerServer {
+  /** Not listening yet. */
+  readonly server: Server
+  /** Stops listening and breaks every connection, those included whose handshake has not ended. */
+  readonly end: () => void
+}
+
+export function createPeerServer(init: PeerServerInit): PeerServer {
+  const { host, limits, member } = init
+  const options = {
     headersTimeout: limits.headersTimeoutMs,
     requestTimeout: Math.max(limits.requestTimeoutMs, limits.headersTimeoutMs),
     keepAliveTimeout: limits.keepAliveTimeoutMs,
     maxHeaderSize: limits.maxHeaderBytes,
     // Time-outs are only noticed when connections are looked through; Node's 30 s would be longer than the time-outs.
     connectionsCheckingInterval: Math.ceil(limits.headersTimeoutMs / 4)
-  })
+  }
+  const server =
+    member === undefined
+      ? createServer(options)
+      : createTlsServer({
+          ...options,
+          ...member.serverOptions,
+          noDelay: true,
+          handshakeTimeout: limits.headersTimeoutMs
+        })
   server.maxConnections = limits.maxConnections
   server.maxRequestsPerSocket = limits.maxRequestsPerSocket
   // One more than allowed, since Node drops what is above without a word, and `Origin` might be in it.
   server.maxHeadersCount = limits.maxHeaders + 1
   server.on('connection', capPerAddress(limits.maxConnectionsPerAddress))
+  const open = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+  })
+  if (member !== undefined) {
+    // Before HTTP hears of the connection.
+    server.prependListener('secureConnection', (socket: TLSSocket) => {
+      if (member.admit(socket) === undefined) socket.destroy()
+    })
+    // Whoever failed the handshake is told nothing.
+    server.prependListener('tlsClientError', (_error: Error, socket: TLSSocket) => socket.destroy())
+  }
   server.on('clientError', answerBadRequest)
   const routes: Routes = { ...init, boundToLoopback: isLoopback(host) }
   server.on('request', (request, response) => {
@@ -40,7 +73,13 @@ export function createPeerServer(init: PeerServerInit): Server {
     response.on('error', ignore)
     route(request, response, routes).catch(() => refuse(response, 500, {}, true))
   })
-  return server
+  return {
+    server,
+    end() {
+      server.close()
+      for (const socket of open) socket.destroy()
+    }
+  }
 }
 
 function ignore(): void {}

@@ -37,6 +37,13 @@ export interface Downloader {
   readonly address: string
   /** Tells it from the others at its address. */
   readonly id: string
+  /** It is the same peer then, wherever it comes from. */
+  readonly isProven?: boolean
+}
+
+/** Under which a peer is counted. */
+export function nameOfPeer({ address, id, isProven = false }: Downloader): string {
+  return isProven ? id : `${address} ${id}`
 }
 
 /** What a request is told. Whoever may enter has to `leave` once, when its answer has ended. */
@@ -69,8 +76,9 @@ export class UploadSlots {
   }
 
   /** Tells at once those who have a slot, can have one, or come for the first time. */
-  enter({ address, id }: Downloader, signal: AbortSignal): Admission | Promise<Admission> {
-    const peer = `${address} ${id}`
+  enter(downloader: Downloader, signal: AbortSignal): Admission | Promise<Admission> {
+    const { address } = downloader
+    const peer = nameOfPeer(downloader)
     const waiting = this.#queue.get(peer)
     const asking: Waiting = waiting ?? { address, held: new Set(), timer: undefined }
     if (this.#served.has(peer) || this.#next(new Map(this.#queue).set(peer, asking)).includes(peer))

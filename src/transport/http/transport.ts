@@ -1,6 +1,6 @@
 /** The way out over real networks: one server for neighbours of every kind, and calls to them. */
 import { randomUUID } from 'node:crypto'
-import { Agent } from 'node:http'
+import type { Agent, AgentOptions } from 'node:http'
 import { defer, finalize, Observable, of, share, switchMap, tap, timeout } from 'rxjs'
 import type {
   Cache,
@@ -8,16 +8,21 @@ import type {
   Failed,
   FileList,
   Greeting,
+  Inbound,
   Outcome,
   PeerUrl,
+  Pins,
   Question,
   Transport
 } from '../../streams/ports.js'
+import { createMemberCarrier, type IdChange } from '../tls/carrier.js'
+import type { Member } from '../tls/member.js'
 import type { Line } from '../xmlrpc/call.js'
 import { askForeign } from '../xmlrpc/foreign.js'
 import { learn, respelled } from '../xmlrpc/learn.js'
 import { askP2prx, listP2prx, type Self } from '../xmlrpc/p2prx.js'
 import { abortable, failed, followed, isFailure } from './abortable.js'
+import { type Carrier, IN_THE_CLEAR } from './carrier.js'
 import { DataPool } from './data/pool.js'
 import { askHashes, askRoot, type DataLine, openRead } from './data/read.js'
 import {
@@ -53,11 +58,19 @@ export interface HttpTransportOptions extends Self {
   readonly cache: Cache
   /** Puts off a call until there is room for it. */
   readonly budget: <T>(work$: Observable<T>) => Observable<T>
+  /** A private network to be in; without one all is in the clear. */
+  readonly network?: PrivateNetwork
   readonly limits?: Partial<HttpLimits>
   /** Peers that may download from us at once; others wait in a queue. Default: 16. */
   readonly uploadSlots?: number
   /** How fast bytes may go and come. Default: as fast as they can. */
   readonly rates?: Rates
+}
+
+export interface PrivateNetwork {
+  readonly member: Member
+  readonly pins: Pins
+  readonly onIdChange: (change: IdChange) => void
 }
 
 /** What this transport can do beyond what every transport can. */
@@ -77,8 +90,15 @@ const NO_LISTS: Failed = { type: 'failed', reason: 'not-a-peer', detail: 'its di
  * listening is a visitor, who is not introduced to anybody.
  */
 export function createHttpTransport(options: HttpTransportOptions): HttpTransport {
-  const { url, host = '127.0.0.1', port = 0, cache, budget } = options
+  const { url, host = '127.0.0.1', port = 0, cache, budget, network } = options
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
+  const member = network?.member
+  const carrier =
+    network === undefined
+      ? IN_THE_CLEAR
+      : createMemberCarrier({ ...network, connectTimeoutMs: limits.connectTimeoutMs })
+  // What can be proven is what is said.
+  const self: Self = { id: member?.id ?? options.id, software: options.software }
   const learnt = new Map<PeerUrl, Dialect>()
   const greetings = new Map<PeerUrl, Observable<Greeting>>()
   let us: PeerUrl | undefined
@@ -87,16 +107,29 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
   const slots = { ...DEFAULT_SLOTS, ...(options.uploadSlots === undefined ? {} : { slots: options.uploadSlots }) }
   const rates = new RateLimits(options.rates)
   const pool = new DataPool({
+    carrier,
     limits,
     throttleFor: (holder) => ({
       sliceBytes: () => rates.download.sliceBytes(holder),
       take: (bytes) => rates.download.take(holder, bytes)
     })
   })
-  const self = randomUUID()
-  const dataLine = (holder: PeerUrl, signal: AbortSignal): DataLine => ({ pool, holder, self, limits, signal })
+  const downloader = member?.id ?? randomUUID()
+  const dataLine = (holder: PeerUrl, signal: AbortSignal): DataLine => ({
+    pool,
+    holder,
+    self: downloader,
+    limits,
+    signal
+  })
 
-  const line = (peer: PeerUrl, signal: AbortSignal, agent?: Agent): Line => ({ peer, agent, limits, signal })
+  const line = (peer: PeerUrl, signal: AbortSignal, agent?: Agent): Line => ({
+    peer,
+    agent,
+    carrier,
+    limits,
+    signal
+  })
 
   /** Learns anew what a neighbour speaks. Those who want to know at the same time share the calls. */
   function greeting(peer: PeerUrl): Observable<Greeting> {
@@ -104,8 +137,10 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
     if (running$ !== undefined) return running$
     const greeting$ = abortable<Greeting>(async (signal) => {
       const startedMs = performance.now()
-      const dialect = await learn(line(peer, signal), us, options)
-      return { type: 'greeted', dialect, roundTripMs: performance.now() - startedMs }
+      const dialect = await learn(line(peer, signal), us, self)
+      const id = carrier.idOf(peer)
+      const roundTripMs = performance.now() - startedMs
+      return { type: 'greeted', dialect, roundTripMs, ...(id === undefined ? {} : { id }) }
     }).pipe(
       timeout({ first: HELLO_DEADLINE_MS, with: () => of(TIMED_OUT) }),
       tap((greeted) => {
@@ -159,9 +194,9 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
   return {
     listen: (inbound) =>
       defer(() => {
-        const agent = keepAlive(MAX_CONTROL_SOCKETS_PER_PEER, limits)
+        const agent = carrier.agent(keepAlive(MAX_CONTROL_SOCKETS_PER_PEER, limits))
         control = agent
-        return listen({ url, host, port, self: options, limits, slots, rates }, inbound).pipe(
+        return listen({ url, host, port, self, member, limits, slots, rates }, ofOurKind(inbound, carrier)).pipe(
           tap((announced) => {
             us = announced
           }),
@@ -245,12 +280,20 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
   }
 }
 
-function keepAlive(maxSockets: number, { keepAliveTimeoutMs }: HttpLimits): Agent {
-  return new Agent({
+/** A peer that is reached in another way is none of ours. */
+function ofOurKind(inbound: Inbound, { scheme }: Carrier): Inbound {
+  const introduced = (url: PeerUrl) => {
+    if (url.startsWith(scheme)) inbound.introduced(url)
+  }
+  return { ...inbound, introduced }
+}
+
+function keepAlive(maxSockets: number, { keepAliveTimeoutMs }: HttpLimits): AgentOptions {
+  return {
     keepAlive: true,
     maxSockets,
     maxTotalSockets: MAX_SOCKETS,
     maxFreeSockets: MAX_FREE_SOCKETS_PER_PEER,
     timeout: keepAliveTimeoutMs
-  })
+  }
 }

@@ -19,7 +19,6 @@ export interface MemberInit {
   readonly secret: Uint8Array
   /** Of this peer alone, PEM. */
   readonly key: string
-  readonly handshakeTimeoutMs: number
 }
 
 export interface Member {
@@ -36,7 +35,7 @@ export interface Member {
   readonly setRefused: (ids: Iterable<PeerId>) => void
 }
 
-export function createMember({ secret, key, handshakeTimeoutMs }: MemberInit): Member {
+export function createMember({ secret, key }: MemberInit): Member {
   const privateKey = readPeerKey(key)
   const { certificate, key: signingKey } = networkCa(secret)
   const credentials: SecureContextOptions = {
@@ -59,8 +58,7 @@ export function createMember({ secret, key, handshakeTimeoutMs }: MemberInit): M
     serverOptions: {
       ...credentials,
       requestCert: true,
-      rejectUnauthorized: true,
-      handshakeTimeout: handshakeTimeoutMs
+      rejectUnauthorized: true
     },
     clientOptions: {
       // Made once: reading keys and certificates costs more than a handshake.

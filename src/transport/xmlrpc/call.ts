@@ -1,7 +1,9 @@
 /** One XML-RPC call to a neighbour. */
 import type { Agent, IncomingMessage } from 'node:http'
 import type { PeerUrl } from '../../streams/ports.js'
-import { CallFailed, exchange, readWhole } from '../http/client.js'
+import type { Carrier } from '../http/carrier.js'
+import { exchange, readWhole } from '../http/client.js'
+import { CallFailed } from '../http/failure.js'
 import { type HttpLimits, MAX_ANSWER_BYTES } from '../http/limits.js'
 import { decodeResponse, encodeCall, type XmlRpcAnswer } from './codec.js'
 import type { XmlRpcValue } from './values.js'
@@ -15,6 +17,7 @@ export interface Line {
    * the answer: a Python peer serves one at a time, and an idle one would block it for everybody (WIRE W4).
    */
   readonly agent: Agent | undefined
+  readonly carrier: Carrier
   readonly limits: HttpLimits
   readonly signal: AbortSignal
 }

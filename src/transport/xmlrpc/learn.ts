@@ -1,6 +1,6 @@
 /** Finds out what a neighbour speaks, and introduces us in its own tongue. */
 import type { Dialect, PeerUrl } from '../../streams/ports.js'
-import { CallFailed } from '../http/client.js'
+import { CallFailed } from '../http/failure.js'
 import { call, type Line } from './call.js'
 import { ACCESS_DENIED, UNHANDLED } from './foreign.js'
 import { greet, type Self } from './p2prx.js'

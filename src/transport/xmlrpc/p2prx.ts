@@ -1,9 +1,10 @@
 /** What p2p-rx peers say to each other: an offer instead of content, and a little more about the query. */
 import * as v from 'valibot'
 import type { FileList, Outcome, PeerUrl, Question } from '../../streams/ports.js'
-import { CallFailed } from '../http/client.js'
+import { callerId } from '../http/caller.js'
+import { CallFailed } from '../http/failure.js'
 import { MAX_DEADLINE_MS } from '../http/limits.js'
-import { answerOf, call, type Line, post } from './call.js'
+import { answerOf, type Line, post } from './call.js'
 import { ACCESS_DENIED, fault, introduce, type Speaker, UNHANDLED } from './foreign.js'
 import { MAX_MESSAGE_BYTES } from './guard.js'
 import { settled } from './outcome.js'
@@ -55,8 +56,9 @@ export function p2prxMethods(self: Self, { inbound, as }: Speaker): Methods {
     signatures: [['struct', 'struct']],
     help: 'Introduces a peer {url, id, v}; url is empty for one that cannot be reached. Tells the same of this one.',
     inBatch: true,
-    run(params) {
+    run(params, { callerId }) {
       const [{ url, id }] = v.parse(HelloParams, params)
+      if (callerId !== undefined && id !== callerId) throw denied()
       if (id !== self.id) introduce(inbound, url)
       return { url: as(), id: self.id, v: VERSION, ...self.software }
     }
@@ -107,7 +109,10 @@ export function p2prxMethods(self: Self, { inbound, as }: Speaker): Methods {
 
 /** Says hello; an empty `url` is a visitor's. Tells what the neighbour is, as far as it can be told from this. */
 export async function greet(line: Line, url: PeerUrl | undefined, { id }: Self): Promise<'p2prx' | 'foreign'> {
-  const answer = await call(line, 'p2prx.hello', [{ url: url ?? '', id, v: VERSION }])
+  const response = await post(line, 'p2prx.hello', [{ url: url ?? '', id, v: VERSION }])
+  // Looked at before the answer has been read to its end: then the connection is somebody else's.
+  const provenId = callerId(response)
+  const answer = await answerOf(response, line)
   if (answer.type === 'fault') {
     // An overloaded p2p-rx peer must not be taken for a Python one, which says 1 of an unknown method.
     if (answer.code === UNHANDLED) throw new CallFailed('timed-out', 'it is overloaded')
@@ -115,6 +120,7 @@ export async function greet(line: Line, url: PeerUrl | undefined, { id }: Self):
   }
   const { id: theirId } = read(HelloStruct, answer.value)
   if (theirId === id) throw new CallFailed('ourselves', `${line.peer} is this very peer`)
+  if (provenId !== undefined && provenId !== theirId) throw new CallFailed('nonsense', 'it claims an id not its own')
   return 'p2prx'
 }
 

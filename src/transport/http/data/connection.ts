@@ -5,24 +5,22 @@
  * Node reads into a buffer of our choice (`onread`), and asks for the next one right after each read: also when
  * reading is stopped, and also when an answer has just ended. So there always has to be one that is not empty.
  */
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Memory } from '../../../streams/ports.js'
-import { CallFailed, failureOf, StaleConnection } from '../client.js'
+import type { Address, Carrier } from '../carrier.js'
+import { CallFailed, failureOf, StaleConnection } from '../failure.js'
 import { type HttpLimits, LEAST_CONTENT_BYTES } from '../limits.js'
 import { BadHead, type Head, parseHead } from './head.js'
 import { Landing } from './landing.js'
 
 /** Holds a head, or a good number of short answers at once. */
 const HEAD_BUFFER_BYTES = 64 * 1024
+/** Takes what comes after reading was stopped, too. */
+const READS_ON_BUFFER_BYTES = 2 * HEAD_BUFFER_BYTES
 /** Interim answers (1xx) before the answer; nobody has reason to send more. */
 const MAX_INTERIM = 4
 /** What is left of a body nobody wants is read and dropped up to here; a new connection would cost more. */
 const MAX_DRAIN_BYTES = 64 * 1024
-
-export interface Address {
-  readonly hostname: string
-  readonly port: number
-}
 
 /** Takes its share of a rate: nothing when there is none left to wait for. */
 export interface Throttle {
@@ -61,6 +59,7 @@ interface Exchange {
 
 interface ConnectionInit {
   readonly address: Address
+  readonly carrier: Carrier
   readonly limits: HttpLimits
   readonly throttle: Throttle
   /** There is room for another request, or none ever again. */
@@ -70,7 +69,7 @@ interface ConnectionInit {
 export class Connection {
   readonly #init: ConnectionInit
   readonly #socket: Socket
-  readonly #buffer = Buffer.allocUnsafeSlow(HEAD_BUFFER_BYTES)
+  readonly #buffer: Buffer
   /** What has come and is not worked on yet lies between these in the buffer. */
   #from = 0
   #to = 0
@@ -97,14 +96,11 @@ export class Connection {
 
   constructor(init: ConnectionInit) {
     this.#init = init
-    const { hostname, port } = init.address
-    this.#socket = connect({
-      host: hostname,
-      port,
-      noDelay: true,
-      onread: { buffer: () => this.#nextBuffer(), callback: (count, buffer) => this.#read(count, buffer) }
+    this.#buffer = Buffer.allocUnsafeSlow(init.carrier.readsOn ? READS_ON_BUFFER_BYTES : HEAD_BUFFER_BYTES)
+    this.#socket = init.carrier.open(init.address, () => this.#opened(), {
+      buffer: () => this.#nextBuffer(),
+      callback: (count, buffer) => this.#read(count, buffer)
     })
-    this.#socket.once('connect', () => this.#enter(this.#exchanges.length === 0 ? 'idle' : 'head'))
     this.#socket.on('error', (error: NodeJS.ErrnoException) => this.#end(failureOf(error, false)))
     this.#socket.once('end', () => this.#end(new CallFailed('reset', 'the connection broke within the answer')))
     this.#socket.once('close', () => this.#end(new CallFailed('reset', 'the connection was closed')))
@@ -144,8 +140,18 @@ export class Connection {
         this.#socket.ref()
         if (this.#phase === 'idle') this.#enter('head')
       }
-      this.#socket.write(written(request, this.#init.address), 'latin1')
+      if (this.#phase !== 'connecting') this.#write(request)
     })
+  }
+
+  /** It is clear now who is at the other end: what has waited for that may be sent. */
+  #opened(): void {
+    for (const { request } of this.#exchanges) this.#write(request)
+    this.#enter(this.#exchanges.length === 0 ? 'idle' : 'head')
+  }
+
+  #write(request: DataRequest<unknown>): void {
+    this.#socket.write(written(request, this.#init.address), 'latin1')
   }
 
   close(): void {
@@ -154,7 +160,8 @@ export class Connection {
 
   #nextBuffer(): Uint8Array {
     try {
-      const direct = this.#isOpen ? this.#direct : undefined
+      const mayLand = this.#isOpen && (!this.#init.carrier.readsOn || this.#mayRead())
+      const direct = mayLand ? this.#direct : undefined
       if (direct !== undefined && this.#from === this.#to) {
         const room = direct.room()
         const slice = this.#init.throttle.sliceBytes()
@@ -163,8 +170,9 @@ export class Connection {
     } catch (error) {
       this.#end(asFailure(error))
     }
+    if (this.#to === this.#buffer.length) this.#end(new CallFailed('nonsense', 'more came than could be held'))
     // Never empty: a head without an end has failed by then, and what waits for its reader came behind a head.
-    return this.#buffer.subarray(this.#to)
+    return this.#buffer.subarray(this.#isOpen ? this.#to : 0)
   }
 
   #read(count: number, buffer: Uint8Array): boolean {

@@ -1,6 +1,7 @@
 /** The connections of the data plane: few to each holder, long reads alone on theirs, short ones one behind the other. */
 import type { PeerUrl } from '../../../streams/ports.js'
-import { addressOf, CallFailed, StaleConnection } from '../client.js'
+import { type Address, addressOf, type Carrier } from '../carrier.js'
+import { CallFailed, StaleConnection } from '../failure.js'
 import {
   type HttpLimits,
   MAX_DATA_SOCKETS_PER_PEER,
@@ -9,7 +10,7 @@ import {
   MAX_SOCKETS,
   MAX_WAITING_READS
 } from '../limits.js'
-import { type Address, Connection, type DataRequest, type Throttle } from './connection.js'
+import { Connection, type DataRequest, type Throttle } from './connection.js'
 
 /** `long` has a connection to itself, `fresh` a new one; `short` shares. */
 type Kind = 'long' | 'short' | 'fresh'
@@ -29,6 +30,7 @@ interface Holder {
 }
 
 interface PoolInit {
+  readonly carrier: Carrier
   readonly limits: HttpLimits
   readonly throttleFor: (holder: string) => Throttle
 }
@@ -68,7 +70,7 @@ export class DataPool {
     const { signal } = request
     return new Promise<T>((resolve, reject) => {
       if (signal.aborted) throw new CallFailed('reset', 'taken back')
-      const address = addressOf(peer)
+      const address = addressOf(peer, this.#init.carrier)
       const key = `${address.hostname} ${address.port}`
       const holder = this.#holders.get(key) ?? { key, address, places: new Set(), waiting: new Set() }
       this.#holders.set(key, holder)
@@ -105,6 +107,7 @@ export class DataPool {
     if (holder.places.size >= MAX_DATA_SOCKETS_PER_PEER || this.#sockets >= MAX_SOCKETS) return undefined
     const connection = new Connection({
       address: holder.address,
+      carrier: this.#init.carrier,
       limits: this.#init.limits,
       throttle: this.#init.throttleFor(holder.key),
       onChange: ({ isOpen }) => {

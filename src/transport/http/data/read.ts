@@ -7,7 +7,7 @@ import type {
   ReadRequest,
   RootOutcome
 } from '../../../streams/ports.js'
-import { CallFailed } from '../client.js'
+import { CallFailed } from '../failure.js'
 import { type HttpLimits, SHORT_READ_BYTES } from '../limits.js'
 import { filePath, hashesPath, isRoot, PEER_HEADER, QUEUE_HEADER, rootPath } from '../paths.js'
 import { readContentRange } from '../range.js'
