@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { firstValueFrom, identity, type Observable, ReplaySubject } from 'rxjs'
 import type { Cache, Inbound, Transport } from '../../src/streams/ports.js'
-import { createHttpTransport } from '../../src/transport/http/transport.js'
+import { createHttpTransport, type PrivateNetwork } from '../../src/transport/http/transport.js'
+import { newPeerKey } from '../../src/transport/tls/identity.js'
+import { createMember } from '../../src/transport/tls/member.js'
 import { inboundWith } from './inbound.js'
 import { type TransportSetup, transportCompliance } from './transport.js'
 
@@ -14,12 +16,13 @@ const noCache: Cache = {
   hashes: () => Promise.reject(new Error('nothing foreign is asked here'))
 }
 
-function transport(): Transport {
+function transport(network?: PrivateNetwork): Transport {
   return createHttpTransport({
     id: randomUUID(),
     software: { name: 'p2p-rx', version: 'test' },
     cache: noCache,
-    budget: identity
+    budget: identity,
+    ...(network === undefined ? {} : { network })
   })
 }
 
@@ -30,15 +33,37 @@ async function listening(of: Transport, inbound: Inbound) {
   return { url: await firstValueFrom(url$), end: () => subscription.unsubscribe() }
 }
 
-const setup: TransportSetup = async (inboundB) => {
-  const [transportA, transportB] = [transport(), transport()]
-  const [a, b] = await Promise.all([listening(transportA, inboundWith()), listening(transportB, inboundB)])
-  const stop = () => {
-    b.end()
-    a.end()
-    return Promise.resolve()
+function membership(): PrivateNetwork {
+  const pins = new Map<string, string>()
+  return {
+    member: createMember({ secret: Buffer.alloc(32, 1), key: newPeerKey() }),
+    pins: {
+      get: (address) => pins.get(address),
+      set: (address, id) => void pins.set(address, id),
+      forget: (address) => void pins.delete(address)
+    },
+    onIdChange: () => undefined
   }
-  return { transportA, transportB, urlA: a.url, urlB: b.url, stop }
 }
 
-transportCompliance('http', setup)
+const between =
+  (make: () => Transport): TransportSetup =>
+  async (inboundB) => {
+    const [transportA, transportB] = [make(), make()]
+    const [a, b] = await Promise.all([listening(transportA, inboundWith()), listening(transportB, inboundB)])
+    const stop = () => {
+      b.end()
+      a.end()
+      return Promise.resolve()
+    }
+    return { transportA, transportB, urlA: a.url, urlB: b.url, stop }
+  }
+
+transportCompliance(
+  'http',
+  between(() => transport())
+)
+transportCompliance(
+  'https between members',
+  between(() => transport(membership()))
+)
