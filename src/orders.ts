@@ -13,7 +13,10 @@ import { peerKey } from './streams/urls.js'
 
 /** Cold Observables: each subscription is one piece of work, and unsubscribing stops it down to the socket. */
 export interface Orders {
-  /** Introduces us to a peer and emits it once it answered. Errors with BAD_URL, OWN_ALIAS, BUSY, NETWORK, TIMEOUT, OTHER_NETWORK or OTHER_ID. */
+  /**
+   * Introduces us to a peer and emits it once it answered. Errors with BAD_URL, OWN_ALIAS, BUSY, NETWORK, TIMEOUT, OTHER_NETWORK,
+   * OTHER_ID or DENIED (see `setRefused`).
+   */
   readonly hello: (url: PeerUrl) => Observable<KnownPeer>
   /** Asks for a file by name and emits the first offer. Errors with BAD_NAME, NOT_FOUND or CLOSED. */
   readonly query: (name: string) => Observable<Offer>
@@ -156,5 +159,6 @@ function met(url: PeerUrl, peer: KnownPeer | undefined): KnownPeer {
 const WHY: Partial<Record<FailureReason, readonly [ErrorCode, string]>> = {
   'timed-out': ['TIMEOUT', 'it does not answer'],
   'other-network': ['OTHER_NETWORK', 'who answers there is no member of our network'],
-  'other-id': ['OTHER_ID', 'who answers there is somebody else than at first contact']
+  'other-id': ['OTHER_ID', 'who answers there is somebody else than at first contact'],
+  unwanted: ['DENIED', 'we do not talk to who answers there']
 }

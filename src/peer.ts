@@ -73,7 +73,7 @@ export interface Peer extends Orders {
   readonly setRates: (rates: Rates) => void
   /** Who we are in our private network: the SHA-256 of our public key, in hex. */
   readonly id: string | undefined
-  /** Ids of members we do not talk to, in place of those before; their connections end at once. */
+  /** Ids of members we do not talk to, in place of those before; their connections end at once. Errors with USAGE. */
   readonly setRefused: (ids: readonly string[]) => void
   /** Takes whoever answers at this URL next for whom he is, though somebody else did before. */
   readonly forgetId: (url: PeerUrl) => void

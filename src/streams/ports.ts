@@ -60,6 +60,8 @@ export type FailureReason =
   | 'other-network'
   /** It has not the id that was there at first contact. */
   | 'other-id'
+  /** We do not talk to whoever has this id. */
+  | 'unwanted'
 
 /** A neighbour that could not be used: a value, never the error of a stream. */
 export interface Failed {

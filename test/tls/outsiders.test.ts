@@ -1,5 +1,5 @@
 import { createPublicKey, randomBytes } from 'node:crypto'
-import { channel } from 'node:diagnostics_channel'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { createSecureContext, type SecureContextOptions, type TLSSocket } from 'node:tls'
@@ -12,6 +12,8 @@ import type { StartedPeer } from '../peer/network.js'
 import { connectTo, raw, untilClosed } from '../transport/http/peers.js'
 import { credentials, member, OTHER_SECRET, outsider, SECRET, selfMade } from './private.js'
 
+const STARTED = 'http.server.request.start'
+
 /** Requests of which a server of this process has seen the first byte of a head. */
 function requestsAt({ url }: StartedPeer): () => number {
   let count = 0
@@ -19,9 +21,10 @@ function requestsAt({ url }: StartedPeer): () => number {
     const { request } = message as { request: IncomingMessage }
     if (request.socket.localPort === Number(new URL(url).port)) count++
   }
-  const started = channel('http.server.request.start')
-  started.subscribe(count1)
-  onTestFinished(() => void started.unsubscribe(count1))
+  subscribe(STARTED, count1)
+  onTestFinished(() => {
+    unsubscribe(STARTED, count1)
+  })
   return () => count
 }
 
@@ -111,6 +114,11 @@ test('a member refused in the middle of a connection loses it at once, and finds
   holder.peer.setRefused([banned.peer.id ?? '', peerIdOf(readPeerKey(key))])
   await untilClosed(idle)
   await expect(lastValueFrom(banned.peer.fetch('a.txt'))).rejects.toMatchObject({ code: 'NETWORK' })
+})
+
+test('what is no id is never taken for one that is refused', async () => {
+  const { peer } = await member()
+  expect(() => peer.setRefused(['somebody'])).toThrow(expect.objectContaining({ code: 'USAGE' }))
 })
 
 test('nor do we call a member we refuse', async () => {

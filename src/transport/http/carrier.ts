@@ -17,6 +17,8 @@ export interface Carrier {
    * That it is the wrong one is an `error` of the socket.
    */
   readonly open: (address: Address, opened: () => void, onread?: OnReadOpts) => Socket
+  /** What a socket emits when it may be used, or is about to be destroyed. */
+  readonly openedEvent: 'connect' | 'secureConnect'
   /** Bytes may still come when reading has been stopped: those that are deciphered already. At most 80 KiB. */
   readonly readsOn: boolean
   /** Keeps connections for later calls. */
@@ -27,6 +29,7 @@ export interface Carrier {
 
 export const IN_THE_CLEAR: Carrier = {
   scheme: 'http:',
+  openedEvent: 'connect',
   readsOn: false,
   open({ hostname, port }, opened, onread) {
     const socket = connect({ host: hostname, port, noDelay: true, ...(onread === undefined ? {} : { onread }) })
@@ -34,6 +37,13 @@ export const IN_THE_CLEAR: Carrier = {
   },
   agent: (options) => new Agent(options),
   idOf: () => undefined
+}
+
+/** A connection for those who write at once: what they write is held back until it may be sent. */
+export function openHeld({ open }: Pick<Carrier, 'open'>, address: Address): Socket {
+  const socket = open(address, () => socket.uncork())
+  socket.cork()
+  return socket
 }
 
 const DEFAULT_PORTS = { 'http:': 80, 'https:': 443 }

@@ -1,8 +1,7 @@
 /** One HTTP request as a neighbour makes it: bounded in every phase, and gone at once when nobody wants it any more. */
 import { type Agent, type IncomingMessage, request } from 'node:http'
 import type { PeerUrl } from '../../streams/ports.js'
-import { addressOf, type Carrier } from './carrier.js'
-import { dial } from './dial.js'
+import { addressOf, type Carrier, openHeld } from './carrier.js'
 import { CallFailed, failureOf, StaleConnection } from './failure.js'
 import type { HttpLimits } from './limits.js'
 
@@ -35,17 +34,14 @@ export async function exchange(init: Exchange): Promise<IncomingMessage> {
   }
 }
 
-async function attempt(init: Exchange): Promise<IncomingMessage> {
+function attempt(init: Exchange): Promise<IncomingMessage> {
   const { peer, method, path, headers, body, agent, carrier, headTimeoutMs, limits, signal } = init
-  const address = addressOf(peer, carrier)
-  const { connectTimeoutMs } = limits
-  const socket = agent === undefined ? await dial({ ...carrier, address, connectTimeoutMs, signal }) : undefined
   return new Promise((resolve, reject) => {
     if (signal.aborted) {
-      socket?.destroy()
       reject(new CallFailed('reset', 'taken back'))
       return
     }
+    const address = addressOf(peer, carrier)
     const call = request({
       ...address,
       method,
@@ -56,7 +52,7 @@ async function attempt(init: Exchange): Promise<IncomingMessage> {
         ...(body === undefined ? {} : { 'Content-Length': body.length }),
         ...(agent === undefined ? { Connection: 'close' } : {})
       },
-      ...(socket === undefined ? { agent } : { createConnection: () => socket }),
+      ...(agent === undefined ? { createConnection: () => openHeld(carrier, address) } : { agent }),
       maxHeaderSize: limits.maxHeaderBytes
     })
     const timers: NodeJS.Timeout[] = []
@@ -76,8 +72,8 @@ async function attempt(init: Exchange): Promise<IncomingMessage> {
     call.once('socket', (socket) => {
       if (headTimeoutMs !== undefined) limit(headTimeoutMs, 'the answer')
       if (!socket.connecting) return
-      const timer = limit(connectTimeoutMs, 'connecting')
-      socket.once('connect', () => clearTimeout(timer))
+      const timer = limit(limits.connectTimeoutMs, 'connecting')
+      socket.once(carrier.openedEvent, () => clearTimeout(timer))
     })
     call.once('response', (response) => {
       settled()

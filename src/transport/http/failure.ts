@@ -21,7 +21,8 @@ const CODE_OF: Readonly<Record<FailureReason, ErrorCode>> = {
   nonsense: 'NETWORK',
   ourselves: 'OWN_ALIAS',
   'other-network': 'OTHER_NETWORK',
-  'other-id': 'OTHER_ID'
+  'other-id': 'OTHER_ID',
+  unwanted: 'DENIED'
 }
 
 /** Worth one more try on a new connection. */

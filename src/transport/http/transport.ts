@@ -93,10 +93,7 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
   const { url, host = '127.0.0.1', port = 0, cache, budget, network } = options
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
   const member = network?.member
-  const carrier =
-    network === undefined
-      ? IN_THE_CLEAR
-      : createMemberCarrier({ ...network, connectTimeoutMs: limits.connectTimeoutMs })
+  const carrier = network === undefined ? IN_THE_CLEAR : createMemberCarrier(network)
   // What can be proven is what is said.
   const self: Self = { id: member?.id ?? options.id, software: options.software }
   const learnt = new Map<PeerUrl, Dialect>()

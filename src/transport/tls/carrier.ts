@@ -1,12 +1,9 @@
 /** Connections between members: nothing is sent before it is known who is at the other end, and that he was there before. */
-import { setMaxListeners } from 'node:events'
 import { Agent, type AgentOptions, type ClientRequestArgs } from 'node:http'
 import type { OnReadOpts, Socket } from 'node:net'
-import { Duplex } from 'node:stream'
 import { connect, type TLSSocket } from 'node:tls'
 import type { PeerUrl, Pins } from '../../streams/ports.js'
-import { type Address, addressOf, type Carrier } from '../http/carrier.js'
-import { dial } from '../http/dial.js'
+import { type Address, addressOf, type Carrier, openHeld } from '../http/carrier.js'
 import { CallFailed } from '../http/failure.js'
 import type { PeerId } from './identity.js'
 import type { Member } from './member.js'
@@ -21,8 +18,6 @@ export interface IdChange {
 export interface MemberCarrierInit {
   readonly member: Member
   readonly pins: Pins
-  /** For a whole handshake, from the first packet on. */
-  readonly connectTimeoutMs: number
   readonly onIdChange: (change: IdChange) => void
 }
 
@@ -31,7 +26,7 @@ export function createMemberCarrier(init: MemberCarrierInit): Carrier {
 
   function refusal(socket: TLSSocket, address: string): CallFailed | undefined {
     const id = member.admit(socket)
-    if (id === undefined) return new CallFailed('other-network', 'we do not talk to this peer')
+    if (id === undefined) return new CallFailed('unwanted', 'we do not talk to this peer')
     const pinnedId = pins.get(address)
     if (pinnedId === undefined) pins.set(address, id)
     if (pinnedId === undefined || pinnedId === id) return undefined
@@ -57,9 +52,10 @@ export function createMemberCarrier(init: MemberCarrierInit): Carrier {
 
   return {
     scheme: 'https:',
+    openedEvent: 'secureConnect',
     readsOn: true,
     open,
-    agent: (options) => new MemberAgent(options, open, init.connectTimeoutMs),
+    agent: (options) => new MemberAgent(options, open),
     idOf: (peer) => pins.get(pinnedUnder(peer))
   }
 }
@@ -73,38 +69,16 @@ export function pinnedUnder(peer: PeerUrl): PeerUrl {
   return keyOf(addressOf(peer, { scheme: 'https:' }))
 }
 
-/** Hands connections to their requests only when they may be used, so that no request is written too early. */
+/** Node counts connections by what it is given at once, so it is given them at once, and what it writes is held back. */
 class MemberAgent extends Agent {
   readonly #open: Carrier['open']
-  readonly #connectTimeoutMs: number
-  /** Ends what is being opened. */
-  readonly #destroyed = new AbortController()
 
-  constructor(options: AgentOptions, open: Carrier['open'], connectTimeoutMs: number) {
+  constructor(options: AgentOptions, open: Carrier['open']) {
     super(options)
     this.#open = open
-    this.#connectTimeoutMs = connectTimeoutMs
-    // One for each connection that is being opened.
-    setMaxListeners(Infinity, this.#destroyed.signal)
   }
 
-  override createConnection(
-    { host, port }: ClientRequestArgs,
-    done: (error: Error | null, socket: Duplex) => void = () => undefined
-  ): undefined {
-    const address = { hostname: host ?? '', port: Number(port) }
-    const { signal } = this.#destroyed
-    dial({ open: this.#open, address, connectTimeoutMs: this.#connectTimeoutMs, signal }).then(
-      (socket) => done(null, socket),
-      // With an error Node looks at nothing else.
-      (error: Error) => done(error, NO_SOCKET)
-    )
-  }
-
-  override destroy(): void {
-    this.#destroyed.abort()
-    super.destroy()
+  override createConnection({ host, port }: ClientRequestArgs): Socket {
+    return openHeld({ open: this.#open }, { hostname: host ?? '', port: Number(port) })
   }
 }
-
-const NO_SOCKET = new Duplex()

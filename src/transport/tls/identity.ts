@@ -8,7 +8,7 @@ export type PeerId = string
 
 const PEER_ID = /^[0-9a-f]{64}$/
 
-export function isPeerId(text: string): text is PeerId {
+export function isPeerId(text: string): boolean {
   return PEER_ID.test(text)
 }
 

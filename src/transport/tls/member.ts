@@ -7,12 +7,13 @@ import {
   type TLSSocket,
   type TlsOptions
 } from 'node:tls'
+import { P2pError } from '../../errors.js'
 import { createCertificate } from './certificate.js'
 import { isPeerId, type PeerId, peerIdAt, peerIdOf, readPeerKey } from './identity.js'
 import { networkCa } from './network-ca.js'
 
 /** Ids that are refused at once; a network that has to refuse more wants a new secret. */
-export const MAX_REFUSED = 4_096
+const MAX_REFUSED = 4_096
 
 export interface MemberInit {
   /** Of the network: whoever has it is a member. */
@@ -27,11 +28,11 @@ export interface Member {
   readonly clientOptions: ConnectionOptions
   /**
    * To be asked of every connection whose handshake has ended, before its first byte is used: who is at the other end.
-   * Nothing, and the connection destroyed, when we do not talk to him.
+   * Nothing when we do not talk to him; the connection has to be destroyed then.
    */
   readonly admit: (socket: TLSSocket) => PeerId | undefined
   readonly isRefused: (id: PeerId) => boolean
-  /** These are refused from now on, in place of those before; their connections end at once. */
+  /** These are refused from now on, in place of those before; their connections end at once. Errors with USAGE. */
   readonly setRefused: (ids: Iterable<PeerId>) => void
 }
 
@@ -69,21 +70,28 @@ export function createMember({ secret, key }: MemberInit): Member {
     },
     admit(socket) {
       const other = socket.authorized && !socket.isSessionReused() ? peerIdAt(socket) : undefined
-      if (other === undefined || refused.has(other)) {
-        socket.destroy()
-        return undefined
-      }
+      if (other === undefined || refused.has(other)) return undefined
       open.add(socket)
       socket.once('close', () => open.delete(socket))
       return other
     },
     isRefused: (other) => refused.has(other),
     setRefused(ids) {
-      refused = new Set([...ids].filter(isPeerId).slice(0, MAX_REFUSED))
+      refused = checked(ids)
       for (const socket of open) {
         const other = peerIdAt(socket)
         if (other === undefined || refused.has(other)) socket.destroy()
       }
     }
   }
+}
+
+/** None of them is left out without a word: whoever is refused has to stay out. */
+function checked(ids: Iterable<PeerId>): ReadonlySet<PeerId> {
+  const all = new Set(ids)
+  for (const id of all)
+    if (!isPeerId(id)) throw new P2pError('USAGE', `${JSON.stringify(id.slice(0, 64))} is not the id of a peer`)
+  if (all.size <= MAX_REFUSED) return all
+  const advice = 'Make a new secret, and hand it to those who stay.'
+  throw new P2pError('USAGE', `More than ${MAX_REFUSED} peers are refused`, { advice })
 }

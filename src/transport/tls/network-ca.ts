@@ -4,9 +4,9 @@ import { P2pError } from '../../errors.js'
 import { createCertificate } from './certificate.js'
 
 /** 128 bits: fewer can be guessed. */
-export const MIN_SECRET_BYTES = 16
+const MIN_SECRET_BYTES = 16
 /** As long as what it is hashed to; more would not be harder to guess. */
-export const MAX_SECRET_BYTES = 64
+const MAX_SECRET_BYTES = 64
 
 /** PKCS #8 before the 32 bytes of an Ed25519 key (RFC 8410). */
 const PKCS8_ED25519 = Buffer.from('302e020100300506032b657004220420', 'hex')

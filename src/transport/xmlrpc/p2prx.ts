@@ -58,7 +58,7 @@ export function p2prxMethods(self: Self, { inbound, as }: Speaker): Methods {
     inBatch: true,
     run(params, { callerId }) {
       const [{ url, id }] = v.parse(HelloParams, params)
-      if (callerId !== undefined && id !== callerId) throw denied()
+      if (callerId !== undefined && id !== callerId) return denied()
       if (id !== self.id) introduce(inbound, url)
       return { url: as(), id: self.id, v: VERSION, ...self.software }
     }
