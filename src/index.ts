@@ -9,10 +9,21 @@ export type { FetchOptions } from './orders.js'
 export { createPeer, type Peer } from './peer.js'
 export { defaultStateDir } from './state-dir.js'
 export { hashFile } from './store/hash-file.js'
-export type { KnownPeer } from './streams/directory.js'
+export type { KnownPeer } from './streams/directory-table.js'
 export type { PeerEvent } from './streams/events.js'
 export type { FailedFile, FolderProgress } from './streams/fetch-all.js'
-export type { Clock, Dialect, FailureReason, IfExists, Offer, PeerUrl, SharedFile } from './streams/ports.js'
+export type {
+  Clock,
+  Contact,
+  Dialect,
+  FailureReason,
+  IfExists,
+  Neighbourhood,
+  Offer,
+  PeerUrl,
+  SharedFile,
+  Sighting
+} from './streams/ports.js'
 export type { SourceRate } from './streams/swarm.js'
 export type { Progress } from './streams/transfer.js'
 export type { Rates } from './transport/http/rates.js'

@@ -9,6 +9,8 @@ export type Happening =
   | { readonly type: 'peer-joined'; readonly url: PeerUrl }
   /** A peer is not asked for the time being; it comes back by itself. */
   | { readonly type: 'peer-lost'; readonly url: PeerUrl; readonly reason: FailureReason }
+  /** A peer that answers is now reached at another of its addresses. */
+  | { readonly type: 'peer-moved'; readonly url: PeerUrl; readonly from: PeerUrl }
   /** Somebody (or we ourselves: `from` is absent) asks for a file. */
   | { readonly type: 'query-received'; readonly name: string; readonly id: string; readonly from?: PeerUrl }
   /** One outgoing call. */

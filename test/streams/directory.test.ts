@@ -1,17 +1,15 @@
 import { NEVER, of, VirtualTimeScheduler } from 'rxjs'
 import { describe, expect, test } from 'vitest'
 import {
-  askablePeers,
   createDirectory,
   type DirectoryCommand,
-  type DirectoryState,
-  knownPeers,
   LONGEST_PAUSE_MS,
   MAX_GREETINGS,
   MAX_KNOWN_PEERS,
   pauseMs,
   step
 } from '../../src/streams/directory.js'
+import { askablePeers, type DirectoryState, knownPeers } from '../../src/streams/directory-table.js'
 import type { Greeting } from '../../src/streams/ports.js'
 import { marbles } from './marbles.js'
 
@@ -28,7 +26,7 @@ const after = (...commands: DirectoryCommand[]): DirectoryState =>
 describe('the rules of the directory', () => {
   test('a new peer is greeted, and joins when it answers', () => {
     const first = step(new Map(), introduce(1))
-    expect(first.jobs).toEqual([{ type: 'greet', key: '127.0.0.1:1', url: url(1) }])
+    expect(first.jobs).toEqual([{ type: 'greet', key: '127.0.0.1:1', urls: [url(1)] }])
     const second = step(first.state, greeted(1, well))
     expect(second.events).toEqual([{ type: 'peer-joined', url: url(1) }])
     expect(knownPeers(second.state)).toEqual([
@@ -67,7 +65,7 @@ describe('the rules of the directory', () => {
 
   test('a failing peer that names itself is greeted at once', () => {
     const failing = after(introduce(1), greeted(1, badly))
-    expect(step(failing, introduce(1)).jobs).toEqual([{ type: 'greet', key: '127.0.0.1:1', url: url(1) }])
+    expect(step(failing, introduce(1)).jobs).toEqual([{ type: 'greet', key: '127.0.0.1:1', urls: [url(1)] }])
   })
 
   test('naming a failing peer over and over gets it one call a pause, unless its own user does', () => {

@@ -21,7 +21,8 @@ const CODE_OF: Readonly<Record<FailureReason, ErrorCode>> = {
   'timed-out': 'TIMEOUT',
   'not-a-peer': 'NETWORK',
   nonsense: 'NETWORK',
-  ourselves: 'OWN_ALIAS'
+  ourselves: 'OWN_ALIAS',
+  'someone-else': 'NETWORK'
 }
 
 export interface Exchange {

@@ -1,9 +1,10 @@
 /** The way out over real networks: one server for neighbours of every kind, and calls to them. */
 import { randomUUID } from 'node:crypto'
 import { Agent } from 'node:http'
-import { defer, finalize, Observable, of, share, switchMap, tap, timeout } from 'rxjs'
+import { defer, finalize, map, Observable, of, share, switchMap, tap, timeout } from 'rxjs'
 import type {
   Cache,
+  ContactsOutcome,
   Dialect,
   Failed,
   FileList,
@@ -16,8 +17,9 @@ import type {
 import type { Line } from '../xmlrpc/call.js'
 import { askForeign } from '../xmlrpc/foreign.js'
 import { learn, respelled } from '../xmlrpc/learn.js'
-import { askP2prx, listP2prx, type Self } from '../xmlrpc/p2prx.js'
+import { askP2prx, contactsOf, listP2prx, type Self } from '../xmlrpc/p2prx.js'
 import { abortable, failed, followed, isFailure } from './abortable.js'
+import { addressesAt } from './addresses.js'
 import { DataPool } from './data/pool.js'
 import { askHashes, askRoot, type DataLine, openRead } from './data/read.js'
 import {
@@ -82,6 +84,8 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
   const learnt = new Map<PeerUrl, Dialect>()
   const greetings = new Map<PeerUrl, Observable<Greeting>>()
   let us: PeerUrl | undefined
+  let boundPort = port
+  const addresses = () => (us === undefined ? [] : addressesAt(us, host, boundPort))
   // Only a peer that listens, and so is closed one day, keeps connections for calls.
   let control: Agent | undefined
   const slots = { ...DEFAULT_SLOTS, ...(options.uploadSlots === undefined ? {} : { slots: options.uploadSlots }) }
@@ -104,8 +108,8 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
     if (running$ !== undefined) return running$
     const greeting$ = abortable<Greeting>(async (signal) => {
       const startedMs = performance.now()
-      const dialect = await learn(line(peer, signal), us, options)
-      return { type: 'greeted', dialect, roundTripMs: performance.now() - startedMs }
+      const learnt = await learn(line(peer, signal), addresses(), options)
+      return { type: 'greeted', ...learnt, roundTripMs: performance.now() - startedMs }
     }).pipe(
       timeout({ first: HELLO_DEADLINE_MS, with: () => of(TIMED_OUT) }),
       tap((greeted) => {
@@ -162,8 +166,10 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
         const agent = keepAlive(MAX_CONTROL_SOCKETS_PER_PEER, limits)
         control = agent
         return listen({ url, host, port, self: options, limits, slots, rates }, inbound).pipe(
-          tap((announced) => {
-            us = announced
+          map((bound) => {
+            us = bound.url
+            boundPort = bound.port
+            return us
           }),
           finalize(() => {
             us = undefined
@@ -234,6 +240,15 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
       rates.set({})
     },
 
+    contacts: (peer) =>
+      budget(
+        defer(() =>
+          speaking<ContactsOutcome>(peer, HELLO_DEADLINE_MS, (dialect) =>
+            dialect === 'p2prx' ? abortable((signal) => contactsOf(line(peer, signal, control))) : of(NO_CONTACTS)
+          )
+        )
+      ),
+
     list: (peer, after) =>
       budget(
         defer(() =>
@@ -244,6 +259,9 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
       )
   }
 }
+
+/** No other dialect has a word for it. */
+const NO_CONTACTS: ContactsOutcome = { type: 'contacts', contacts: [] }
 
 function keepAlive(maxSockets: number, { keepAliveTimeoutMs }: HttpLimits): Agent {
   return new Agent({
