@@ -1,6 +1,6 @@
 /** What a peer can be told, and the checks that need nothing but the text. */
 import { P2pError } from './errors.js'
-import type { Clock, PeerUrl, Transport } from './streams/ports.js'
+import type { Clock, Neighbourhood, PeerUrl, Transport } from './streams/ports.js'
 import { DEFAULT_CONCURRENCY } from './streams/query.js'
 import { MAX_URL_LENGTH, peerKey } from './streams/urls.js'
 import type { Rates } from './transport/http/rates.js'
@@ -36,7 +36,8 @@ export interface PeerOptions {
   /** Who knows it may make this peer fetch a file over XML-RPC (the book's `fetch`). Default: nobody may. */
   readonly fetchSecret?: string
   /**
-   * Where what outlives the process is kept: the hashes of files, so that they are not hashed again. One peer at a time.
+   * Where what outlives the process is kept: the hashes of files, so that they are not hashed again, and the peers that
+   * answered, which are looked for at the next start. One peer at a time.
    * Default: nothing is kept. See `defaultStateDir`.
    */
   readonly stateDir?: string
@@ -46,6 +47,18 @@ export interface PeerOptions {
   readonly uploadSlots?: number
   /** Bytes that are kept of what was fetched from foreign peers for somebody else. Default 1 GiB; 0 keeps nothing longer than it is sent. */
   readonly cacheBytes?: number
+  /**
+   * Tells neighbours of each other, so that whoever knows one comes to know all. Default: false; where some of the peers
+   * are of other kinds, who knows whom is their users' affair.
+   */
+  readonly exchange?: boolean
+  /**
+   * Finds peers of the same network nearby by multicast DNS, and is found by them. They know the secret, others see a hash.
+   * Default: nobody is looked for. Without effect where only this machine can reach us.
+   */
+  readonly lan?: { readonly secret: string | Uint8Array }
+  /** Another way to find those nearby than multicast DNS. */
+  readonly neighbourhood?: Neighbourhood
   /** Another way to the neighbours than HTTP, such as a memory network's. `url` must be set with it. */
   readonly transport?: Transport
   /** Another time than the real one, for tests and simulations. */

@@ -25,6 +25,7 @@ import {
   throwError
 } from 'rxjs'
 import { createContent } from './content.js'
+import { createDiscovery, createExchange } from './discovery.js'
 import { asP2pError, type ErrorCode, P2pError } from './errors.js'
 import { checkRates, completeOptions, type PeerOptions } from './options.js'
 import { createOrders, missed, type Orders } from './orders.js'
@@ -34,13 +35,24 @@ import { prepareFolder } from './store/folder.js'
 import { hasContent } from './store/hash-file.js'
 import { createLibrary, type FolderLibrary } from './store/library.js'
 import { NOTHING_SHARED } from './store/nothing-shared.js'
+import { keptId } from './store/own-id.js'
+import { createPeerMemory } from './store/remembered.js'
 import { openState, type State } from './store/state.js'
 import { createBudget, within } from './streams/budget.js'
-import { askablePeers, createDirectory, type KnownPeer, knownPeers } from './streams/directory.js'
+import { createDirectory } from './streams/directory.js'
+import {
+  addressesOf,
+  askablePeers,
+  contactsIn,
+  type KnownPeer,
+  knownPeers,
+  reachedBy
+} from './streams/directory-table.js'
 import type { Happening, PeerEvent } from './streams/events.js'
+import { createTelling } from './streams/exchange.js'
 import { moreHolders } from './streams/more-holders.js'
 import { PRIVATE_FOLDER } from './streams/names.js'
-import type { Inbound, Outcome, PeerUrl, Question, SharedFile, Transport } from './streams/ports.js'
+import type { Inbound, Neighbourhood, Outcome, PeerUrl, Question, SharedFile, Transport } from './streams/ports.js'
 import { createQuery } from './streams/query.js'
 import type { Asked } from './streams/query-rules.js'
 import { createRelay } from './streams/relay.js'
@@ -48,6 +60,9 @@ import { createTransfer } from './streams/transfer.js'
 import { peerKey } from './streams/urls.js'
 import type { Rates } from './transport/http/rates.js'
 import { createHttpTransport } from './transport/http/transport.js'
+import { isLoopback } from './transport/http/web-pages.js'
+import { createLan } from './transport/mdns/lan.js'
+import { networkMark } from './transport/mdns/mark.js'
 import { SOFTWARE } from './transport/software.js'
 
 /** How long all are given to say whether they have the content that is being fetched: nobody waits for it. */
@@ -99,6 +114,7 @@ export function createPeer(given: PeerOptions): Peer {
   const happening$ = new Subject<Happening>()
   const started$ = new ReplaySubject<PeerUrl>(1)
   let ownUrl: PeerUrl = ''
+  let ownId: string = randomUUID()
 
   const tellProblem = ({ code, message }: P2pError) => happening$.next({ type: 'problem-found', code, message })
   const tellThrown = (error: unknown) => tellProblem(asP2pError(error))
@@ -113,16 +129,36 @@ export function createPeer(given: PeerOptions): Peer {
   const budget = createBudget()
   const http =
     options.transport === undefined
-      ? createHttpTransport({ ...options, cache, budget, id: randomUUID(), software: SOFTWARE })
+      ? createHttpTransport({
+          ...options,
+          cache,
+          budget,
+          software: SOFTWARE,
+          get id() {
+            return ownId
+          }
+        })
       : undefined
   const transport = http ?? within(budget, options.transport as Transport)
 
-  const directory = createDirectory({ hello: transport.hello, scheduler, stop$ })
-  const content = createContent({ library, cache, transport, ownUrl: () => ownUrl })
+  const exchange = options.exchange === true ? createExchange(transport, () => ownId) : undefined
+  const directory = createDirectory({ hello: transport.hello, exchange, scheduler, stop$ })
+  const tellContacts = createTelling(() => contactsIn(directory.state()))
+  const discovery = createDiscovery({
+    directory,
+    memory: state && createPeerMemory(async () => (await state.open()).text('peers')),
+    neighbourhood: neighbourhoodOf(options),
+    tell: (happening) => happening$.next(happening),
+    scheduler,
+    stop$
+  })
+  const located = reachedBy(transport, directory.state)
+  const content = createContent({ library, cache, transport: located, ownUrl: () => ownUrl })
   const query = createQuery({
     ask: transport.ask,
     find: content.find,
     neighbours: () => askablePeers(directory.state()),
+    addresses: (url) => addressesOf(directory.state(), url),
     report: (url, reason) => directory.send({ type: 'fail', url, reason }),
     newId: randomUUID,
     concurrency: options.concurrency,
@@ -156,7 +192,8 @@ export function createPeer(given: PeerOptions): Peer {
 
   const inbound: Inbound = {
     ...content.served,
-    introduced: (url) => directory.send({ type: 'introduce', url, told: false }),
+    introduced: (url, about) => directory.send({ type: 'introduce', ...about, url, told: false }),
+    ...(exchange === undefined ? {} : { contacts: tellContacts }),
     asked: (question, as) =>
       query.ask({ question, as, own: false }).pipe(
         tap((outcome) => {
@@ -192,7 +229,8 @@ export function createPeer(given: PeerOptions): Peer {
   // Listening belongs to the peer's life: it ends with stop$, or ends the peer when it fails.
   defer(async () => {
     await prepareFolder(dir)
-    await state?.open()
+    const opened = await state?.open()
+    if (opened !== undefined) ownId = await keptId(opened.text('self'), ownId)
   })
     .pipe(
       switchMap(() => (visitor ? of('') : transport.listen(inbound))),
@@ -206,6 +244,7 @@ export function createPeer(given: PeerOptions): Peer {
         if (!visitor) happening$.next({ type: 'listening', url })
         library.start().catch(tellThrown)
         for (const other of peers) directory.send({ type: 'introduce', url: other, told: true })
+        if (!visitor) discovery.start(listeningAt(url, options.port)).catch(tellThrown)
         started$.next(url)
       },
       error: (error: unknown) => void end(asP2pError(error, 'NETWORK'))
@@ -219,6 +258,7 @@ export function createPeer(given: PeerOptions): Peer {
       stop$.next()
       transport.close?.()
       await Promise.all([library.close(), downloads.close(), cache.close()])
+      await discovery.close()
       await state?.close()
       event$.next(stamped({ type: 'closed', ...(cause === undefined ? {} : { code: cause.code }) }))
       event$.complete()
@@ -266,6 +306,18 @@ export function createPeer(given: PeerOptions): Peer {
     },
     destroy: () => end()
   }
+}
+
+/** Who listens to this machine only is not looked for by others. */
+function neighbourhoodOf({ neighbourhood, lan, host }: ReturnType<typeof completeOptions>): Neighbourhood | undefined {
+  if (neighbourhood !== undefined || lan === undefined || isLoopback(host)) return neighbourhood
+  return createLan({ mark: networkMark(lan.secret) })
+}
+
+/** Those nearby come straight to the port we listen on, whatever port others are told. */
+function listeningAt(url: PeerUrl, port: number): PeerUrl {
+  const own = new URL(url)
+  return port === 0 ? url : `${own.protocol}//${own.hostname}:${port}`
 }
 
 /** Opened when first asked for, and let go of at the end, however far that had come. */
