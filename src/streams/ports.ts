@@ -50,9 +50,9 @@ export interface Question {
 
 /**
  * Why a neighbour could not be used. `reset` alone is worth one more try at once: the connection broke before an answer.
- * `someone-else`: another peer than the expected one answered there.
+ * `other-id`: another peer than the expected one answered there.
  */
-export type FailureReason = 'refused' | 'reset' | 'timed-out' | 'not-a-peer' | 'nonsense' | 'ourselves' | 'someone-else'
+export type FailureReason = 'refused' | 'reset' | 'timed-out' | 'not-a-peer' | 'nonsense' | 'ourselves' | 'other-id'
 
 /** A neighbour that could not be used: a value, never the error of a stream. */
 export interface Failed {

@@ -3,7 +3,7 @@ import { map, Observable, type SchedulerLike, type Subscription, take } from 'rx
 import type { Greeting, PeerUrl } from './ports.js'
 
 /** How long an address is given before the next is tried beside it (RFC 8305 has 250 ms). */
-export const STAGGER_MS = 250
+const STAGGER_MS = 250
 /** Addresses of one peer that are tried at once. Each may hold a socket, and greetings share them with queries. */
 export const MAX_TRIED_AT_ONCE = 3
 
@@ -73,5 +73,5 @@ export function reach({ urls, id, hello, scheduler }: ReachInit): Observable<Rea
 function checked(greeting: Greeting, id: string | undefined, several: boolean): Greeting {
   if (greeting.type === 'failed' || id === undefined || greeting.id === id) return greeting
   if (greeting.proven !== true && !several) return greeting
-  return { type: 'failed', reason: 'someone-else', detail: `${greeting.id ?? 'a peer without an id'} answers there` }
+  return { type: 'failed', reason: 'other-id', detail: `${greeting.id ?? 'a peer without an id'} answers there` }
 }

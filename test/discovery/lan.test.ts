@@ -96,6 +96,13 @@ describe('those nearby', () => {
   })
 })
 
+test('a network full of peers that are none is passed on in a bounded number', async (context) => {
+  const { lan, send } = await nearby(context)
+  const seen = watched(lan().meet('http://127.0.0.1:1'))
+  for (let count = 0; count < 600; count++) await send(claim(`w${count}`, 1_000 + count))
+  await expect.poll(() => seen.length).toBe(64)
+})
+
 describe('the rules of those nearby', () => {
   test('the mark tells networks apart, is the same each time, and is 16 bytes', () => {
     expect(networkMark('one')).toBe(networkMark(Buffer.from('one')))
@@ -129,6 +136,29 @@ function pointers(count: number): Buffer {
   const head = Buffer.from([0, 0, 0x84, 0, 0, 0, count >> 8, count & 0xff, 0, 0, 0, 0])
   const record = Buffer.from([0xc0, 12, 0, 12, 0, 1, 0, 0, 0, 60, 0, 2, 0xc0, 12])
   return Buffer.concat([head, ...Array.from({ length: Math.min(count, 100) }, () => record)])
+}
+
+/** An announcement of our network by somebody with this word. */
+function claim(word: string, port: number): Buffer {
+  const name = (text: string) =>
+    Buffer.concat([
+      ...text.split('.').map((part) => Buffer.from(`${String.fromCharCode(part.length)}${part}`)),
+      Buffer.of(0)
+    ])
+  const record = (owner: string, type: number, data: Buffer) =>
+    Buffer.concat([name(owner), Buffer.of(0, type, 0, 1, 0, 0, 0, 60, data.length >> 8, data.length & 0xff), data])
+  const service = '_p2prx._tcp.local'
+  const text = `n=${OURS}`
+  return Buffer.concat([
+    Buffer.of(0, 0, 0x84, 0, 0, 0, 0, 3, 0, 0, 0, 0),
+    record(service, 12, name(`${word}.${service}`)),
+    record(
+      `${word}.${service}`,
+      33,
+      Buffer.concat([Buffer.of(0, 0, 0, 0, port >> 8, port & 0xff), name(`${word}.local`)])
+    ),
+    record(`${word}.${service}`, 16, Buffer.from(`${String.fromCharCode(text.length)}${text}`))
+  ])
 }
 
 /** Of an announcement: its first answer is the pointer to the service. */

@@ -58,7 +58,7 @@ describe('a peer with several addresses', () => {
   )
 
   test.each([
-    ['another peer with a key of its own is refused', ['one'], { one: well('b', true) }, 'someone-else'],
+    ['another peer with a key of its own is refused', ['one'], { one: well('b', true) }, 'other-id'],
     [
       'at one of several addresses, whoever claims another id is somebody else',
       ['one', 'two'],

@@ -22,7 +22,7 @@ const CODE_OF: Readonly<Record<FailureReason, ErrorCode>> = {
   'not-a-peer': 'NETWORK',
   nonsense: 'NETWORK',
   ourselves: 'OWN_ALIAS',
-  'someone-else': 'NETWORK'
+  'other-id': 'NETWORK'
 }
 
 export interface Exchange {

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:dgram'
 import { networkInterfaces } from 'node:os'
-import { Bonjour, type Browser, type Service } from 'bonjour-service'
+import type { Bonjour, Browser, Service } from 'bonjour-service'
 import { interval, Observable, type Subscriber, startWith } from 'rxjs'
 import type { Neighbourhood, PeerUrl, Sighting } from '../../streams/ports.js'
 import { createThrottle } from '../../streams/throttle.js'
@@ -17,12 +17,12 @@ const PORT = 5_353
 /** Networks this machine is on that are used. */
 const MAX_INTERFACES = 8
 /** Services a browser holds; a full one is replaced by an empty one, since it forgets nothing by itself. */
-export const MAX_SERVICES = 256
+const MAX_SERVICES = 256
 /** Peers found that are passed on, in each window; a friendly network has that many in all. */
-export const MAX_SIGHTINGS = 64
-/** Packets that are read in each window; a chatty network of a hundred machines stays below. */
-export const MAX_PACKETS = 2_000
-export const WINDOW_MS = 10_000
+const MAX_SIGHTINGS = 64
+/** Packets that are read in each window; others are lost, and asked for again. */
+const MAX_PACKETS = 1_000
+const WINDOW_MS = 10_000
 /** How soon a new address of this machine is noticed. */
 const LOOK_EVERY_MS = 3_000
 /** How often those nearby are asked, though they announce themselves: packets get lost. In looks. */
@@ -54,7 +54,7 @@ export function createLan(options: LanOptions): Neighbourhood {
 
 interface Member {
   readonly bonjour: Bonjour
-  browser: Browser
+  browser?: Browser
 }
 
 /** What runs while somebody is subscribed: a responder and a browser on each interface. */
@@ -84,7 +84,7 @@ class Lan {
     for (const [address, member] of this.#members) {
       if (addresses.includes(address)) continue
       this.#members.delete(address)
-      member.browser.stop()
+      member.browser?.stop()
       member.bonjour.destroy()
     }
     const changed = addresses.join() !== this.#known
@@ -93,13 +93,13 @@ class Lan {
       const member = this.#members.get(address)
       if (member === undefined) this.#open(address)
       else if (changed) this.#announce(member)
-      else if (ask) this.#ask(member)
+      else if (ask) member.browser?.update()
     }
   }
 
   close(): void {
     for (const { bonjour, browser } of this.#members.values()) {
-      browser.stop()
+      browser?.stop()
       // Says goodbye first.
       bonjour.unpublishAll(() => bonjour.destroy())
     }
@@ -109,11 +109,12 @@ class Lan {
   #open(address: string): void {
     if (this.#opening.has(address)) return
     this.#opening.add(address)
-    openSocket(address, this.#options.port ?? PORT).then(
-      (socket) => {
+    // Loaded only where somebody is looked for: a short command does not wait for it.
+    Promise.all([openSocket(address, this.#options.port ?? PORT), import('bonjour-service')]).then(
+      ([socket, bonjour]) => {
         this.#opening.delete(address)
         if (this.#subscriber.closed) socket.close()
-        else this.#join(address, socket)
+        else this.#join(address, socket, bonjour.Bonjour)
       },
       (error: unknown) => {
         this.#opening.delete(address)
@@ -122,13 +123,14 @@ class Lan {
     )
   }
 
-  #join(address: string, socket: Socket): void {
+  #join(address: string, socket: Socket, Responder: typeof Bonjour): void {
     const { port = PORT } = this.#options
     // For multicast-dns below: the socket is ready, so it binds and joins nothing.
     const options = { type: 'udp4', socket, port, bind: false }
-    const bonjour = new Bonjour(options, (error: unknown) => this.#unavailable(String(error)))
+    const bonjour = new Responder(options, (error: unknown) => this.#unavailable(String(error)))
     onlyModest(socket, this.#takePacket)
-    const member: Member = { bonjour, browser: this.#browse(bonjour) }
+    const member: Member = { bonjour }
+    this.#browse(member)
     this.#members.set(address, member)
     this.#announce(member)
   }
@@ -148,20 +150,19 @@ class Lan {
       // The word is random enough; and a probe that finds it taken writes to stdout.
       probe: false
     })
-    browser.update()
+    browser?.update()
   }
 
-  #browse(bonjour: Bonjour): Browser {
-    const browser = bonjour.find({ type: TYPE, txt: { n: this.#options.mark } })
-    for (const event of ['up', 'srv-update'] as const) browser.on(event, (service: Service) => this.#found(service))
-    return browser
-  }
-
-  #ask(member: Member): void {
-    if (member.browser.services.length >= MAX_SERVICES) {
-      member.browser.stop()
-      member.browser = this.#browse(member.bonjour)
-    } else member.browser.update()
+  #browse(member: Member): void {
+    member.browser?.stop()
+    const browser = member.bonjour.find({ type: TYPE, txt: { n: this.#options.mark } })
+    member.browser = browser
+    for (const event of ['up', 'srv-update'] as const) {
+      browser.on(event, (service: Service) => {
+        this.#found(service)
+        if (browser === member.browser && browser.services.length >= MAX_SERVICES) this.#browse(member)
+      })
+    }
   }
 
   #found({ name, port, addresses = [], referer }: Service): void {
