@@ -11,10 +11,21 @@ export { loadPeerKey, userNetworks } from './private-network.js'
 export { defaultStateDir } from './state-dir.js'
 export { hashFile } from './store/hash-file.js'
 export { DEFAULT_NETWORK, type Network, type Networks } from './store/networks.js'
-export type { KnownPeer } from './streams/directory.js'
+export type { KnownPeer } from './streams/directory-table.js'
 export type { PeerEvent } from './streams/events.js'
 export type { FailedFile, FolderProgress } from './streams/fetch-all.js'
-export type { Clock, Dialect, FailureReason, IfExists, Offer, PeerUrl, SharedFile } from './streams/ports.js'
+export type {
+  Clock,
+  Contact,
+  Dialect,
+  FailureReason,
+  IfExists,
+  Neighbourhood,
+  Offer,
+  PeerUrl,
+  SharedFile,
+  Sighting
+} from './streams/ports.js'
 export type { Progress } from './streams/progress.js'
 export type { SourceRate } from './streams/swarm.js'
 export type { Rates } from './transport/http/rates.js'

@@ -15,7 +15,8 @@ import {
   take
 } from 'rxjs'
 import { P2pError } from './errors.js'
-import { type Directory, knownPeers } from './streams/directory.js'
+import type { Directory } from './streams/directory.js'
+import { knownPeers } from './streams/directory-table.js'
 import { isPlainName } from './streams/names.js'
 import type { FileList, Offer, PeerUrl, SharedFile, Transport } from './streams/ports.js'
 

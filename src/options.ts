@@ -1,6 +1,6 @@
 /** What a peer can be told, and the checks that need nothing but the text. */
 import { P2pError } from './errors.js'
-import type { Clock, PeerUrl, Transport } from './streams/ports.js'
+import type { Clock, Neighbourhood, PeerUrl, Transport } from './streams/ports.js'
 import { DEFAULT_CONCURRENCY } from './streams/query.js'
 import { MAX_URL_LENGTH, peerKey } from './streams/urls.js'
 import type { Rates } from './transport/http/rates.js'
@@ -51,7 +51,8 @@ export interface PeerOptions {
   /** Who knows it may make this peer fetch a file over XML-RPC (the book's `fetch`). Default: nobody may. */
   readonly fetchSecret?: string
   /**
-   * Where what outlives the process is kept: the hashes of files, so that they are not hashed again. One peer at a time.
+   * Where what outlives the process is kept: the hashes of files, so that they are not hashed again, and the peers that
+   * answered, which are looked for at the next start. One peer at a time.
    * Default: nothing is kept. See `defaultStateDir`.
    */
   readonly stateDir?: string
@@ -61,6 +62,19 @@ export interface PeerOptions {
   readonly uploadSlots?: number
   /** Bytes that are kept of what was fetched from foreign peers for somebody else. Default 1 GiB; 0 keeps nothing longer than it is sent. */
   readonly cacheBytes?: number
+  /**
+   * Tells neighbours of each other, so that whoever knows one comes to know all. Default: in a private network, yes; elsewhere
+   * some of the peers may be of other kinds, and who knows whom is their users' affair.
+   */
+  readonly exchange?: boolean
+  /**
+   * Finds peers of the same network nearby by multicast DNS, and is found by them. They know the secret, others see a hash.
+   * Default: those of the private network, nobody without one. `false`: nobody. Without effect where only this machine can
+   * reach us.
+   */
+  readonly lan?: false | { readonly secret: string | Uint8Array }
+  /** Another way to find those nearby than multicast DNS. */
+  readonly neighbourhood?: Neighbourhood
   /** Another way to the neighbours than HTTP, such as a memory network's. `url` must be set with it. */
   readonly transport?: Transport
   /** Another time than the real one, for tests and simulations. */
@@ -84,14 +98,20 @@ export function completeOptions(options: PeerOptions) {
   if (host === '') throw new P2pError('USAGE', 'The host to listen on is empty')
   if (url !== undefined) parsePeerUrl(url)
   checkKind([...peers, ...(url === undefined ? [] : [url])], options.network !== undefined)
-  const port = options.port ?? (url === undefined ? DEFAULT_PORT : Number(new URL(url).port || 80))
+  const port = options.port ?? (url === undefined ? DEFAULT_PORT : portOf(url))
   within('The port', port, 0, 65_535)
   within('concurrency', concurrency, 1, 64)
   within('queryTimeoutMs', queryTimeoutMs, 1, 600_000)
   if (options.uploadSlots !== undefined) within('uploadSlots', options.uploadSlots, 1, 384)
   if (options.cacheBytes !== undefined) within('cacheBytes', options.cacheBytes, 0, Number.MAX_SAFE_INTEGER)
   checkRates(options.rates)
-  return { ...options, host, port, concurrency, queryTimeoutMs, visitor, peers: peers.map(parsePeerUrl) }
+  const exchange = options.exchange ?? options.network !== undefined
+  return { ...options, host, port, concurrency, queryTimeoutMs, visitor, exchange, peers: peers.map(parsePeerUrl) }
+}
+
+function portOf(url: PeerUrl): number {
+  const { port, protocol } = new URL(url)
+  return port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port)
 }
 
 /** A private network is spoken in over TLS only, and an open one in the clear only. Errors with BAD_URL. */

@@ -3,7 +3,8 @@ import { concat, concatMap, filter, from, map, type Observable, of, type Schedul
 import { type ErrorCode, P2pError } from './errors.js'
 import { listPages, matchingOffers } from './listing.js'
 import { checkKind, parsePeerUrl } from './options.js'
-import { type Directory, type KnownPeer, knownPeers } from './streams/directory.js'
+import type { Directory } from './streams/directory.js'
+import { type KnownPeer, knownPeers, rowToldAs } from './streams/directory-table.js'
 import { type FolderProgress, fetchAll, LISTING } from './streams/fetch-all.js'
 import { isPlainName } from './streams/names.js'
 import type { FailureReason, IfExists, Offer, Outcome, PeerUrl, SharedFile, Transport } from './streams/ports.js'
@@ -72,7 +73,7 @@ export function createOrders(init: OrdersInit): Orders {
         // Ordered from within a turn of the directory, the introduction waits for that turn: look when it is over.
         return from(Promise.resolve()).pipe(
           switchMap(() => directory.state$),
-          map((state) => state.get(key ?? url)),
+          map((state) => rowToldAs(state, url)?.[1]),
           filter((entry) => entry?.phase !== 'waiting' && entry?.phase !== 'greeting'),
           take(1),
           map((entry) => met(url, entry?.peer))

@@ -25,6 +25,7 @@ import {
   throwError
 } from 'rxjs'
 import { createContent } from './content.js'
+import { createDiscovery, createExchange } from './discovery.js'
 import { asP2pError, type ErrorCode, P2pError } from './errors.js'
 import { createMembership } from './membership.js'
 import { checkRates, completeOptions, type PeerOptions, parsePeerUrl } from './options.js'
@@ -35,14 +36,25 @@ import { prepareFolder } from './store/folder.js'
 import { hasContent } from './store/hash-file.js'
 import { createLibrary, type FolderLibrary } from './store/library.js'
 import { NOTHING_SHARED } from './store/nothing-shared.js'
+import { keptId } from './store/own-id.js'
 import { createPins } from './store/pins.js'
+import { createPeerMemory } from './store/remembered.js'
 import { openState, type State } from './store/state.js'
 import { createBudget, within } from './streams/budget.js'
-import { askablePeers, createDirectory, type KnownPeer, knownPeers } from './streams/directory.js'
+import { createDirectory } from './streams/directory.js'
+import {
+  addressesOf,
+  askablePeers,
+  contactsIn,
+  type KnownPeer,
+  knownPeers,
+  reachedBy
+} from './streams/directory-table.js'
 import type { Happening, PeerEvent } from './streams/events.js'
+import { createTelling } from './streams/exchange.js'
 import { moreHolders } from './streams/more-holders.js'
 import { PRIVATE_FOLDER } from './streams/names.js'
-import type { Inbound, Outcome, PeerUrl, Question, SharedFile, Transport } from './streams/ports.js'
+import type { Inbound, Neighbourhood, Outcome, PeerUrl, Question, SharedFile, Transport } from './streams/ports.js'
 import { createQuery } from './streams/query.js'
 import type { Asked } from './streams/query-rules.js'
 import { createRelay } from './streams/relay.js'
@@ -50,11 +62,16 @@ import { createTransfer } from './streams/transfer.js'
 import { peerKey } from './streams/urls.js'
 import type { Rates } from './transport/http/rates.js'
 import { createHttpTransport } from './transport/http/transport.js'
+import { isLoopback } from './transport/http/web-pages.js'
+import { createLan } from './transport/mdns/lan.js'
+import { networkMark } from './transport/mdns/mark.js'
 import { SOFTWARE } from './transport/software.js'
 import { pinnedUnder } from './transport/tls/carrier.js'
+import { derive } from './transport/tls/network-ca.js'
 
 /** How long all are given to say whether they have the content that is being fetched: nobody waits for it. */
 const GATHER_MS = 3_000
+const LAN_KEY_BYTES = 32
 
 /** A running peer: what it can be ordered to do, what it tells, and its end. */
 export interface Peer extends Orders {
@@ -125,18 +142,40 @@ export function createPeer(given: PeerOptions): Peer {
     options.network === undefined
       ? undefined
       : createMembership(options.network, pins, (happening) => happening$.next(happening))
+  let ownId: string = membership?.member.id ?? randomUUID()
   const http =
     options.transport === undefined
-      ? createHttpTransport({ ...options, network: membership, cache, budget, id: randomUUID(), software: SOFTWARE })
+      ? createHttpTransport({
+          ...options,
+          network: membership,
+          cache,
+          budget,
+          software: SOFTWARE,
+          get id() {
+            return ownId
+          }
+        })
       : undefined
   const transport = http ?? within(budget, options.transport as Transport)
 
-  const directory = createDirectory({ hello: transport.hello, scheduler, stop$ })
-  const content = createContent({ library, cache, transport, ownUrl: () => ownUrl })
+  const exchange = options.exchange ? createExchange(transport, () => ownId) : undefined
+  const directory = createDirectory({ hello: transport.hello, exchange, scheduler, stop$ })
+  const tellContacts = createTelling(() => contactsIn(directory.state()))
+  const discovery = createDiscovery({
+    directory,
+    memory: state && createPeerMemory(async () => (await state.open()).text('peers')),
+    neighbourhood: neighbourhoodOf(options),
+    tell: (happening) => happening$.next(happening),
+    scheduler,
+    stop$
+  })
+  const located = reachedBy(transport, directory.state)
+  const content = createContent({ library, cache, transport: located, ownUrl: () => ownUrl })
   const query = createQuery({
     ask: transport.ask,
     find: content.find,
     neighbours: () => askablePeers(directory.state()),
+    addresses: (url) => addressesOf(directory.state(), url),
     report: (url, reason) => directory.send({ type: 'fail', url, reason }),
     newId: randomUUID,
     concurrency: options.concurrency,
@@ -170,7 +209,8 @@ export function createPeer(given: PeerOptions): Peer {
 
   const inbound: Inbound = {
     ...content.served,
-    introduced: (url) => directory.send({ type: 'introduce', url, told: false }),
+    introduced: (url, about) => directory.send({ type: 'introduce', ...about, url, told: false }),
+    ...(exchange === undefined ? {} : { contacts: tellContacts }),
     asked: (question, as) =>
       query.ask({ question, as, own: false }).pipe(
         tap((outcome) => {
@@ -203,11 +243,17 @@ export function createPeer(given: PeerOptions): Peer {
       if (event$.observed) event$.next(stamped(happening))
     })
 
+  // Where a peer was before, somebody else may be met for the first time.
+  directory.event$.pipe(takeUntil(stop$)).subscribe((happening) => {
+    if (happening.type === 'peer-moved') pins.forget(pinnedUnder(happening.from))
+  })
+
   // Listening belongs to the peer's life: it ends with stop$, or ends the peer when it fails.
   defer(async () => {
     await prepareFolder(dir)
-    await state?.open()
+    const opened = await state?.open()
     if (membership !== undefined) await pins.load()
+    else if (opened !== undefined) ownId = await keptId(opened.text('self'), ownId)
   })
     .pipe(
       switchMap(() => (visitor ? of('') : transport.listen(inbound))),
@@ -221,6 +267,7 @@ export function createPeer(given: PeerOptions): Peer {
         if (!visitor) happening$.next({ type: 'listening', url })
         library.start().catch(tellThrown)
         for (const other of peers) directory.send({ type: 'introduce', url: other, told: true })
+        if (!visitor) discovery.start(listeningAt(url, options.port)).catch(tellThrown)
         started$.next(url)
       },
       error: (error: unknown) => void end(asP2pError(error, 'NETWORK'))
@@ -234,6 +281,7 @@ export function createPeer(given: PeerOptions): Peer {
       stop$.next()
       transport.close?.()
       await Promise.all([library.close(), downloads.close(), cache.close()])
+      await discovery.close()
       await state?.close()
       event$.next(stamped({ type: 'closed', ...(cause === undefined ? {} : { code: cause.code }) }))
       event$.complete()
@@ -285,6 +333,20 @@ export function createPeer(given: PeerOptions): Peer {
     },
     destroy: () => end()
   }
+}
+
+/** Who listens to this machine only is not looked for by others. */
+function neighbourhoodOf(options: ReturnType<typeof completeOptions>): Neighbourhood | undefined {
+  const { neighbourhood, lan, network, host } = options
+  if (neighbourhood !== undefined || lan === false || isLoopback(host)) return neighbourhood
+  const secret = lan?.secret ?? (network && derive(network.secret, 'local network', LAN_KEY_BYTES))
+  return secret === undefined ? undefined : createLan({ mark: networkMark(secret) })
+}
+
+/** Those nearby come straight to the port we listen on, whatever port others are told. */
+function listeningAt(url: PeerUrl, port: number): PeerUrl {
+  const own = new URL(url)
+  return port === 0 ? url : `${own.protocol}//${own.hostname}:${port}`
 }
 
 /** Opened when first asked for, and let go of at the end, however far that had come. */

@@ -1,6 +1,7 @@
 import { of, Subject } from 'rxjs'
 import { createBudget } from '../../dist/streams/budget.js'
-import { askablePeers, createDirectory } from '../../dist/streams/directory.js'
+import { createDirectory } from '../../dist/streams/directory.js'
+import { askablePeers } from '../../dist/streams/directory-table.js'
 import { createQuery } from '../../dist/streams/query.js'
 
 /** A peer of p2p-rx, made of the very actors that `createPeer` composes, with a share that is a set of names. */

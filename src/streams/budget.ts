@@ -1,7 +1,7 @@
 /** The one budget of a peer for outgoing calls, across all its queries and greetings. */
 import pLimit from 'p-limit'
 import { Observable } from 'rxjs'
-import type { Transport } from './ports.js'
+import type { PeerUrl, Transport } from './ports.js'
 
 /** Calls that may be open at once. Each may hold a socket; a usual limit of open files is 1,024, and downloads need some. */
 const MAX_OPEN_CALLS = 64
@@ -43,9 +43,11 @@ export function createBudget(size = MAX_OPEN_CALLS): Budget {
 
 /** Keeps the calls of a transport that has no budget of its own within one. */
 export function within(budget: Budget, transport: Transport): Transport {
+  const { contacts } = transport
   return {
     ...transport,
     hello: (url) => budget(transport.hello(url)),
+    ...(contacts === undefined ? {} : { contacts: (url: PeerUrl) => budget(contacts(url)) }),
     ask: (url, question) => budget(transport.ask(url, question)),
     list: (url, after) => budget(transport.list(url, after))
   }

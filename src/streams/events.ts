@@ -11,6 +11,8 @@ export type Happening =
   | { readonly type: 'peer-lost'; readonly url: PeerUrl; readonly reason: FailureReason }
   /** Somebody else answers there than at first contact: it is not spoken to. Said once for each. */
   | { readonly type: 'id-changed'; readonly url: PeerUrl; readonly pinnedId: string; readonly id: string }
+  /** A peer that answers is now reached at another of its addresses. */
+  | { readonly type: 'peer-moved'; readonly url: PeerUrl; readonly from: PeerUrl }
   /** Somebody (or we ourselves: `from` is absent) asks for a file. */
   | { readonly type: 'query-received'; readonly name: string; readonly id: string; readonly from?: PeerUrl }
   /** One outgoing call. */

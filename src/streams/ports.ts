@@ -87,14 +87,22 @@ export type Dialect = 'p2prx' | 'book' | 'simple'
 
 /** What came of introducing ourselves. */
 export type Greeting =
-  | {
-      readonly type: 'greeted'
-      readonly dialect: Dialect
-      readonly roundTripMs: number
-      /** Who it is, in a private network. */
-      readonly id?: string
-    }
+  | ({ readonly type: 'greeted'; readonly dialect: Dialect; readonly roundTripMs: number } & Partial<Contact> & {
+        /** Its id is that of the key it has shown; otherwise it is only what it says. */
+        readonly proven?: boolean
+      })
   | Failed
+
+/** A peer as others tell of it. */
+export interface Contact {
+  /** Names it for good, wherever it is reached; absent where it has none. */
+  readonly id?: string
+  /** Where it may be reached, the best guess first. */
+  readonly urls: readonly PeerUrl[]
+}
+
+/** What came of asking a neighbour whom it knows. */
+export type ContactsOutcome = { readonly type: 'contacts'; readonly contacts: readonly Contact[] } | Failed
 
 /** One row of a peer's list of shared files. */
 export interface SharedFile {
@@ -205,14 +213,18 @@ export interface Transport {
   rootOf: (holder: PeerUrl, name: string, waitMs: number) => Observable<RootOutcome>
   /** The names that come after `after`, in byte order, a page of them. */
   list: (peer: PeerUrl, after: string) => Observable<FileList | Failed>
+  /** Whom the neighbour knows. Absent where peers are not told of each other. */
+  contacts?: (peer: PeerUrl) => Observable<ContactsOutcome>
   /** Ends what is under way and lets go of connections kept for later; afterwards nothing is called any more. */
   close?: () => void
 }
 
 /** What neighbours may ask of us. */
 export interface Inbound {
-  /** Somebody gave us a URL: its own, or somebody else's. */
-  introduced: (url: PeerUrl) => void
+  /** Somebody gave us a URL: its own, or somebody else's. `about` is what a peer of our kind said of itself with it. */
+  introduced: (url: PeerUrl, about?: Contact) => void
+  /** Whom we know, for a neighbour that asks. Absent where peers are not told of each other. */
+  contacts?: () => readonly Contact[]
   /** `as` is the spelling under which the caller knows us. Emits one outcome; unsubscribing takes the question back. */
   asked: (question: Question, as: PeerUrl) => Observable<Outcome>
   /** As `asked`, for callers who want the content itself: the file is brought here first, and opened. */
@@ -340,6 +352,21 @@ export interface Pins {
   readonly set: (address: string, id: string) => void
   /** Whoever is met there next is taken for whom he is. */
   readonly forget: (address: string) => void
+}
+
+/** What the local network told of peers like us. */
+export type Sighting =
+  | { readonly type: 'found'; readonly contact: Contact }
+  /** It carries nothing now; the peer goes on without. */
+  | { readonly type: 'unavailable'; readonly detail: string }
+
+/** Those nearby, who can be found without being named. */
+export interface Neighbourhood {
+  /**
+   * Tells those nearby that we listen at this URL's port, and emits those who do the same; unsubscribing takes it back.
+   * What it finds is anybody's claim. Never errors.
+   */
+  readonly meet: (own: PeerUrl) => Observable<Sighting>
 }
 
 /** The only time there is: real, or virtual in tests and simulations. */

@@ -43,6 +43,8 @@ export interface QueryInit {
   readonly find: (question: Question, elsewhere: boolean) => Promise<SharedFile | undefined>
   /** Who may be asked now, best first. */
   readonly neighbours: () => readonly PeerUrl[]
+  /** All addresses of a neighbour, under each of which others may name it. Default: the one under which it is asked. */
+  readonly addresses?: (url: PeerUrl) => readonly PeerUrl[]
   readonly report: (url: PeerUrl, reason: FailureReason) => void
   readonly newId: () => string
   readonly concurrency?: number
@@ -59,7 +61,17 @@ export interface Query {
 }
 
 export function createQuery(init: QueryInit): Query {
-  const { ask, find, neighbours, report, newId, concurrency = DEFAULT_CONCURRENCY, scheduler, stop$ } = init
+  const {
+    ask,
+    find,
+    neighbours,
+    addresses = only,
+    report,
+    newId,
+    concurrency = DEFAULT_CONCURRENCY,
+    scheduler,
+    stop$
+  } = init
   const withdrawn$ = new Subject<number>()
   const callers = new Map<number, Subscriber<Outcome | Gathered>>()
   let lastKey = 0
@@ -99,7 +111,7 @@ export function createQuery(init: QueryInit): Query {
     expiresAtMs
   }: QueryJob & { type: 'broadcast' }): Observable<QueryCommand> {
     const taken = peerKeys([...history, ...question.asking])
-    const peers = neighbours().filter((url) => !taken.has(peerKey(url) ?? url))
+    const peers = neighbours().filter((url) => !addresses(url).some((named) => taken.has(peerKey(named) ?? named)))
     if (peers.length === 0) return of({ type: 'all-heard', key })
     const askOne = (peer: PeerUrl, leftMs: number) => {
       // Rule 6. The neighbour gets less than we have, so that it answers before we give up.
@@ -169,5 +181,7 @@ export function createQuery(init: QueryInit): Query {
       )
   }
 }
+
+const only = (url: PeerUrl) => [url]
 
 type Gathered = QueryEvent & { readonly type: 'gathered' }

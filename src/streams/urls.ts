@@ -4,6 +4,9 @@ import type { PeerUrl } from './ports.js'
 /** Longest URL a peer may have. Histories and peer tables are made of these, so their size follows from it. */
 export const MAX_URL_LENGTH = 256
 
+/** Addresses of one peer that are kept and told: a computer with two networks, both IPs each, and some bridges of containers. */
+export const MAX_ADDRESSES = 8
+
 /** Keys remembered: a few times the peers one knows. */
 const MAX_KEYS = 2_048
 /** A pure function's answers, so that sharing them shares no state. */
@@ -46,4 +49,16 @@ export function peerKeys(urls: Iterable<PeerUrl>): Set<string> {
     if (key !== undefined) keys.add(key)
   }
   return keys
+}
+
+/** The URLs that are a peer's, one of each key, the first {@link MAX_ADDRESSES}. */
+export function distinctUrls(urls: Iterable<PeerUrl>): readonly PeerUrl[] {
+  const distinct = new Map<string, PeerUrl>()
+  for (const url of urls) {
+    const key = peerKey(url)
+    if (key === undefined || distinct.has(key)) continue
+    distinct.set(key, url)
+    if (distinct.size === MAX_ADDRESSES) break
+  }
+  return [...distinct.values()]
 }

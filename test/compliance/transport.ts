@@ -74,9 +74,19 @@ export function transportCompliance(name: string, setup: TransportSetup): void {
       const introduced: string[] = []
       const { transportA, urlA, urlB } = await start({ introduced: (url) => introduced.push(url) })
       const greetings = await all(transportA.hello(urlB))
-      const greeted = { type: 'greeted', dialect: 'p2prx', roundTripMs: expect.any(Number) as number }
-      expect(greetings).toEqual([expect.objectContaining(greeted)])
+      expect(greetings).toMatchObject([
+        { type: 'greeted', dialect: 'p2prx', roundTripMs: expect.any(Number) as number }
+      ])
       expect(introduced).toEqual([urlA])
+    })
+
+    test('brings whom the neighbour knows', async () => {
+      const contacts = [
+        { id: 'ann', urls: ['http://10.0.0.1:1', 'http://10.0.0.2:1'] },
+        { urls: ['http://10.0.0.3:1'] }
+      ]
+      const { transportA, urlB } = await start({ contacts: () => contacts })
+      expect(await all(transportA.contacts?.(urlB) ?? of())).toEqual([{ type: 'contacts', contacts }])
     })
 
     test('brings an offer back', async () => {

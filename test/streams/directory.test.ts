@@ -1,24 +1,33 @@
 import { NEVER, of, VirtualTimeScheduler } from 'rxjs'
 import { describe, expect, test } from 'vitest'
 import {
-  askablePeers,
   createDirectory,
   type DirectoryCommand,
-  type DirectoryState,
-  knownPeers,
   LONGEST_PAUSE_MS,
   MAX_GREETINGS,
   MAX_KNOWN_PEERS,
+  MAX_UNMET_PER_NEIGHBOUR,
   pauseMs,
   step
 } from '../../src/streams/directory.js'
+import {
+  addressesOf,
+  askablePeers,
+  type DirectoryState,
+  knownPeers,
+  reachedAt
+} from '../../src/streams/directory-table.js'
 import type { Greeting } from '../../src/streams/ports.js'
 import { marbles } from './marbles.js'
 
 const url = (port: number) => `http://127.0.0.1:${port}`
-const introduce = (port: number, told = false): DirectoryCommand => ({ type: 'introduce', url: url(port), told })
-const greeted = (port: number, greeting: Greeting): DirectoryCommand => {
-  return { type: 'greeted', key: `127.0.0.1:${port}`, greeting }
+const introduce = (
+  port: number,
+  told = false,
+  more: { id?: string; by?: string; urls?: readonly string[] } = {}
+): DirectoryCommand => ({ type: 'introduce', url: url(port), told, ...more })
+const greeted = (port: number, greeting: Greeting, at?: string): DirectoryCommand => {
+  return { type: 'greeted', key: `127.0.0.1:${port}`, greeting, url: at }
 }
 const well: Greeting = { type: 'greeted', dialect: 'p2prx', roundTripMs: 5 }
 const badly: Greeting = { type: 'failed', reason: 'refused', detail: '' }
@@ -28,7 +37,7 @@ const after = (...commands: DirectoryCommand[]): DirectoryState =>
 describe('the rules of the directory', () => {
   test('a new peer is greeted, and joins when it answers', () => {
     const first = step(new Map(), introduce(1))
-    expect(first.jobs).toEqual([{ type: 'greet', key: '127.0.0.1:1', url: url(1) }])
+    expect(first.jobs).toEqual([{ type: 'greet', key: '127.0.0.1:1', urls: [url(1)] }])
     const second = step(first.state, greeted(1, well))
     expect(second.events).toEqual([{ type: 'peer-joined', url: url(1) }])
     expect(knownPeers(second.state)).toEqual([
@@ -67,7 +76,7 @@ describe('the rules of the directory', () => {
 
   test('a failing peer that names itself is greeted at once', () => {
     const failing = after(introduce(1), greeted(1, badly))
-    expect(step(failing, introduce(1)).jobs).toEqual([{ type: 'greet', key: '127.0.0.1:1', url: url(1) }])
+    expect(step(failing, introduce(1)).jobs).toEqual([{ type: 'greet', key: '127.0.0.1:1', urls: [url(1)] }])
   })
 
   test('naming a failing peer over and over gets it one call a pause, unless its own user does', () => {
@@ -130,6 +139,115 @@ describe('the rules of the directory', () => {
     }
     expect(step(state, introduce(9_999))).toEqual({ state })
   })
+})
+
+describe('a peer with an id and several addresses', () => {
+  const known = (port: number, id: string, proven: boolean, ...urls: string[]): DirectoryCommand[] => [
+    { type: 'introduce', url: url(port), told: false },
+    greeted(port, { ...well, id, proven, urls: [url(port), ...urls] })
+  ]
+  const named = (port: number, id: string): DirectoryCommand => introduce(port, false, { id })
+  const rows = (state: DirectoryState) => knownPeers(state).map((peer) => [peer.url, peer.state, peer.id])
+
+  test('all its addresses are tried, and it is kept under the one that answers', () => {
+    const first = step(new Map(), { type: 'introduce', url: url(1), urls: [url(2), 'nonsense', url(1)], told: false })
+    expect(first.jobs).toEqual([{ type: 'greet', key: '127.0.0.1:1', urls: [url(1), url(2)] }])
+    const answer = greeted(1, { ...well, id: 'a', urls: [url(1), url(2)] }, url(2))
+    const second = step(first.state, answer)
+    expect(rows(second.state)).toEqual([[url(2), 'up', 'a']])
+    expect(addressesOf(second.state, url(2))).toEqual([url(2), url(1)])
+    expect(reachedAt(second.state, url(1))).toBe(url(2))
+  })
+
+  test.each([true, false])(
+    'at another address it takes the place of the old one, once it answers there (proven: %s)',
+    (proven) => {
+      const gone = after(...known(1, 'a', proven), { type: 'fail', url: url(1), reason: 'refused' })
+      const told = step(gone, named(2, 'a'))
+      const key = proven ? 1 : 2
+      const back = step(told.state, greeted(key, { ...well, id: 'a', proven }, url(2)))
+      expect(rows(back.state)).toEqual([[url(2), 'up', 'a']])
+      expect(back.events).toEqual([{ type: 'peer-joined', url: url(2) }])
+    }
+  )
+
+  test('one that answers is greeted where it says it is now, and has moved when it answers there', () => {
+    const up = after(...known(1, 'a', true))
+    const told = step(up, named(2, 'a'))
+    expect(told.jobs).toEqual([{ type: 'greet', key: '127.0.0.1:1', urls: [url(1), url(2)], id: 'a' }])
+    const moved = step(told.state, greeted(1, { ...well, id: 'a', proven: true }, url(2)))
+    expect(moved.events).toEqual([{ type: 'peer-moved', url: url(2), from: url(1) }])
+    expect(rows(moved.state)).toEqual([[url(2), 'up', 'a']])
+  })
+
+  test('hearsay does not change the addresses of one that answers', () => {
+    const up = after(...known(1, 'a', true))
+    expect(step(up, introduce(2, false, { id: 'a', by: '127.0.0.1:9' }))).toEqual({ state: up })
+  })
+
+  test('who only claims the id of one that answers gets a row of its own, and takes no place', () => {
+    const both = after(...known(1, 'a', false), ...known(2, 'a', false, url(1)))
+    expect(rows(both)).toEqual([
+      [url(1), 'up', 'a'],
+      [url(2), 'up', 'a']
+    ])
+    expect(reachedAt(both, url(1))).toBe(url(1))
+  })
+
+  test('two ways to one peer are one row when its id is proven, or when it announces both', () => {
+    expect(rows(after(...known(1, 'a', true), ...known(2, 'a', true)))).toEqual([[url(1), 'up', 'a']])
+    expect(rows(after(...known(1, 'a', false, url(2)), ...known(2, 'a', false, url(1))))).toEqual([[url(1), 'up', 'a']])
+  })
+
+  test('an address that another peer has taken is its own, unless the old one answers or was named by the user', () => {
+    const fail: DirectoryCommand = { type: 'fail', url: url(1), reason: 'refused' }
+    expect(rows(after(...known(1, 'a', true), named(1, 'b')))).toEqual([[url(1), 'up', 'a']])
+    expect(rows(after(...known(1, 'a', true), fail, named(1, 'b')))).toEqual([[url(1), 'new', 'b']])
+    expect(rows(after(introduce(1, true), ...known(1, 'a', true), fail, named(1, 'b')))).toEqual([
+      [url(1), 'failing', 'a']
+    ])
+  })
+
+  test('an address that two announce leads to neither', () => {
+    const state = after(...known(1, 'a', true, url(3)), ...known(2, 'b', true, url(3)))
+    expect(reachedAt(state, url(3))).toBe(url(3))
+  })
+
+  test('one neighbour fills so many places with peers that never answered, and no more', () => {
+    let state = after(...known(1, 'a', false))
+    for (let port = 2; port < 100; port++) state = step(state, introduce(port, false, { by: '127.0.0.1:1' })).state
+    expect(state.size).toBe(1 + MAX_UNMET_PER_NEIGHBOUR)
+  })
+
+  test('neighbours are asked whom they know in turn', () => {
+    let state = after(...known(1, 'a', false), ...known(2, 'b', false))
+    const asked = [1, 2, 3].map(() => {
+      const turn = step(state, { type: 'exchange-due' })
+      state = turn.state
+      return turn.jobs?.map((job) => job.key)
+    })
+    expect(asked).toEqual([['127.0.0.1:1'], ['127.0.0.1:2'], ['127.0.0.1:1']])
+  })
+
+  test(
+    'whoever joins is asked whom it knows, then one neighbour each minute, and nobody after the end',
+    marbles(({ cold, flush, scheduler }) => {
+      const asked: number[] = []
+      const directory = createDirectory({
+        hello: (to) => of(to === url(1) ? well : badly),
+        exchange: () => {
+          asked.push(scheduler.now())
+          return of([{ urls: [url(2)] }])
+        },
+        scheduler,
+        stop$: cold('170s s')
+      })
+      cold('-a').subscribe(() => directory.send(introduce(1)))
+      flush()
+      expect(asked).toEqual([1, 60_000, 120_000])
+      expect(directory.state().size).toBe(2)
+    })
+  )
 })
 
 describe('the directory on its clock', () => {

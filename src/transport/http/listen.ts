@@ -1,17 +1,17 @@
 /** Serving: the server, the doors for each kind of neighbour, and the URL under which they reach us. */
 import type { AddressInfo } from 'node:net'
-import { networkInterfaces } from 'node:os'
 import { Observable } from 'rxjs'
 import { P2pError } from '../../errors.js'
 import type { Inbound, PeerUrl } from '../../streams/ports.js'
 import type { Member } from '../tls/member.js'
 import { BOOK } from '../xmlrpc/book.js'
 import { encodeFault, encodeResponse } from '../xmlrpc/codec.js'
-import { foreignMethods, UNHANDLED } from '../xmlrpc/foreign.js'
+import { foreignMethods, type Speaker, UNHANDLED } from '../xmlrpc/foreign.js'
 import { p2prxMethods, type Self } from '../xmlrpc/p2prx.js'
 import type { Door } from '../xmlrpc/serve.js'
 import { MISSED_PAIR, SIMPLE, SIMPLE_PATH, simpleSpelling } from '../xmlrpc/simple.js'
 import { withSystem } from '../xmlrpc/system.js'
+import { addressesAt, urlAt } from './addresses.js'
 import { createCallHandler } from './calls.js'
 import { createDataHandler } from './files.js'
 import type { HttpLimits } from './limits.js'
@@ -32,18 +32,30 @@ export interface ListenInit {
   readonly rates: RateLimits
 }
 
+/** Where we can be reached. */
+export interface Bound {
+  readonly url: PeerUrl
+  readonly port: number
+}
+
 /** Emits our URL once neighbours can reach it; unsubscribing closes the server and every connection to it. */
 export function listen(
   { url, host, port, self, member, limits, slots, rates }: ListenInit,
   inbound: Inbound
-): Observable<PeerUrl> {
+): Observable<Bound> {
   return new Observable((subscriber) => {
     let announced = url ?? ''
+    let boundPort = port
     let announcedHost = url === undefined ? undefined : new URL(url).hostname
-    const as = () => announced
+    const speaker: Speaker = {
+      inbound,
+      as: () => announced,
+      addresses: () => addressesAt(announced, host, boundPort),
+      deadlineMs: limits.foreignDeadlineMs
+    }
     const running = { count: 0 }
-    const main = createCallHandler(mainDoor(self, inbound, as, limits), limits, running)
-    const simple = createCallHandler(simpleDoor(inbound, as, limits), limits, running)
+    const main = createCallHandler(mainDoor(self, speaker), limits, running)
+    const simple = createCallHandler(simpleDoor(speaker), limits, running)
     const data = createDataHandler({ holdings: inbound, limits, slots, rates })
     const { server, end } = createPeerServer({
       host,
@@ -60,9 +72,10 @@ export function listen(
     server.once('error', (error: NodeJS.ErrnoException) => subscriber.error(listenError(error, host, port)))
     server.listen({ host, port }, () => {
       const address = server.address() as AddressInfo
-      announced = url ?? `${member === undefined ? 'http' : 'https'}://${reachable(host)}:${address.port}`
+      boundPort = address.port
+      announced = url ?? urlAt(member === undefined ? 'http' : 'https', host, boundPort)
       announcedHost = new URL(announced).hostname
-      subscriber.next(announced)
+      subscriber.next({ url: announced, port: boundPort })
     })
     return () => {
       data.close()
@@ -71,24 +84,16 @@ export function listen(
   })
 }
 
-function mainDoor(self: Self, inbound: Inbound, as: () => PeerUrl, { foreignDeadlineMs }: HttpLimits): Door {
-  const speaker = { inbound, as, deadlineMs: foreignDeadlineMs }
+function mainDoor(self: Self, speaker: Speaker): Door {
   return {
     methods: withSystem(new Map([...p2prxMethods(self, speaker), ...foreignMethods(BOOK, speaker)])),
     overloaded: encodeFault(UNHANDLED, 'Too many calls at once')
   }
 }
 
-function simpleDoor(inbound: Inbound, as: () => PeerUrl, { foreignDeadlineMs }: HttpLimits): Door {
-  const speaker = { inbound, as: () => simpleSpelling(as()), deadlineMs: foreignDeadlineMs }
-  return { methods: withSystem(foreignMethods(SIMPLE, speaker)), overloaded: encodeResponse(MISSED_PAIR) }
-}
-
-/** Bound to every address we are reached under none of that name: others are told one of this machine's own. */
-function reachable(host: string): string {
-  if (host !== '0.0.0.0' && host !== '::') return host.includes(':') ? `[${host}]` : host
-  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? [])
-  return addresses.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '127.0.0.1'
+function simpleDoor(speaker: Speaker): Door {
+  const simple = { ...speaker, as: () => simpleSpelling(speaker.as()) }
+  return { methods: withSystem(foreignMethods(SIMPLE, simple)), overloaded: encodeResponse(MISSED_PAIR) }
 }
 
 function listenError(error: NodeJS.ErrnoException, host: string, port: number): P2pError {

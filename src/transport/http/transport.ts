@@ -1,9 +1,10 @@
 /** The way out over real networks: one server for neighbours of every kind, and calls to them. */
 import { randomUUID } from 'node:crypto'
 import type { Agent, AgentOptions } from 'node:http'
-import { defer, finalize, Observable, of, share, switchMap, tap, timeout } from 'rxjs'
+import { defer, finalize, map, Observable, of, share, switchMap, tap, timeout } from 'rxjs'
 import type {
   Cache,
+  ContactsOutcome,
   Dialect,
   Failed,
   FileList,
@@ -20,8 +21,9 @@ import type { Member } from '../tls/member.js'
 import type { Line } from '../xmlrpc/call.js'
 import { askForeign } from '../xmlrpc/foreign.js'
 import { learn, respelled } from '../xmlrpc/learn.js'
-import { askP2prx, listP2prx, type Self } from '../xmlrpc/p2prx.js'
+import { askP2prx, contactsOf, listP2prx, type Self } from '../xmlrpc/p2prx.js'
 import { abortable, failed, followed, isFailure } from './abortable.js'
+import { addressesAt } from './addresses.js'
 import { type Carrier, IN_THE_CLEAR } from './carrier.js'
 import { DataPool } from './data/pool.js'
 import { askHashes, askRoot, type DataLine, openRead } from './data/read.js'
@@ -95,10 +97,17 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
   const member = network?.member
   const carrier = network === undefined ? IN_THE_CLEAR : createMemberCarrier(network)
   // What can be proven is what is said.
-  const self: Self = { id: member?.id ?? options.id, software: options.software }
+  const self: Self = {
+    get id() {
+      return member?.id ?? options.id
+    },
+    software: options.software
+  }
   const learnt = new Map<PeerUrl, Dialect>()
   const greetings = new Map<PeerUrl, Observable<Greeting>>()
   let us: PeerUrl | undefined
+  let boundPort = port
+  const addresses = () => (us === undefined ? [] : addressesAt(us, host, boundPort))
   // Only a peer that listens, and so is closed one day, keeps connections for calls.
   let control: Agent | undefined
   const slots = { ...DEFAULT_SLOTS, ...(options.uploadSlots === undefined ? {} : { slots: options.uploadSlots }) }
@@ -134,10 +143,11 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
     if (running$ !== undefined) return running$
     const greeting$ = abortable<Greeting>(async (signal) => {
       const startedMs = performance.now()
-      const dialect = await learn(line(peer, signal), us, self)
+      const learnt = await learn(line(peer, signal), addresses(), self)
+      // What was proven counts more than what is said.
       const id = carrier.idOf(peer)
       const roundTripMs = performance.now() - startedMs
-      return { type: 'greeted', dialect, roundTripMs, ...(id === undefined ? {} : { id }) }
+      return { type: 'greeted', ...learnt, roundTripMs, ...(id === undefined ? {} : { id, proven: true }) }
     }).pipe(
       timeout({ first: HELLO_DEADLINE_MS, with: () => of(TIMED_OUT) }),
       tap((greeted) => {
@@ -194,8 +204,10 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
         const agent = carrier.agent(keepAlive(MAX_CONTROL_SOCKETS_PER_PEER, limits))
         control = agent
         return listen({ url, host, port, self, member, limits, slots, rates }, ofOurKind(inbound, carrier)).pipe(
-          tap((announced) => {
-            us = announced
+          map((bound) => {
+            us = bound.url
+            boundPort = bound.port
+            return us
           }),
           finalize(() => {
             us = undefined
@@ -266,6 +278,15 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
       rates.set({})
     },
 
+    contacts: (peer) =>
+      budget(
+        defer(() =>
+          speaking<ContactsOutcome>(peer, HELLO_DEADLINE_MS, (dialect) =>
+            dialect === 'p2prx' ? abortable((signal) => contactsOf(line(peer, signal, control))) : of(NO_CONTACTS)
+          )
+        )
+      ),
+
     list: (peer, after) =>
       budget(
         defer(() =>
@@ -277,10 +298,15 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
   }
 }
 
+/** No other dialect has a word for it. */
+const NO_CONTACTS: ContactsOutcome = { type: 'contacts', contacts: [] }
+
 /** A peer that is reached in another way is none of ours. */
 function ofOurKind(inbound: Inbound, { scheme }: Carrier): Inbound {
-  const introduced = (url: PeerUrl) => {
-    if (url.startsWith(scheme)) inbound.introduced(url)
+  const introduced: Inbound['introduced'] = (url, about) => {
+    const ours = about?.urls.filter((other) => other.startsWith(scheme))
+    if (url.startsWith(scheme))
+      inbound.introduced(url, about && { ...about, ...(ours === undefined ? {} : { urls: ours }) })
   }
   return { ...inbound, introduced }
 }

@@ -2,6 +2,7 @@ import { asapScheduler, catchError, defer, map, Observable, of } from 'rxjs'
 import { P2pError } from '../../errors.js'
 import type {
   Clock,
+  ContactsOutcome,
   Failed,
   Greeting,
   HashesOutcome,
@@ -19,7 +20,7 @@ import { createRandom } from './random.js'
 const DEFAULT_CHUNK_BYTES = 64 * 1024
 
 /** What peers do to each other. */
-export type CallKind = 'hello' | 'ask' | 'read' | 'hashes' | 'root' | 'list'
+export type CallKind = 'hello' | 'ask' | 'read' | 'hashes' | 'root' | 'list' | 'contacts'
 
 /** A call, as it is made. */
 export interface MemoryCall {
@@ -97,7 +98,7 @@ export function createMemoryNetwork({
   const silent = new Set<PeerUrl>()
   const dead = new Set<PeerUrl>()
   const open = new Set<OpenCall>()
-  const callsOf = { hello: 0, ask: 0, read: 0, hashes: 0, root: 0, list: 0 }
+  const callsOf = { hello: 0, ask: 0, read: 0, hashes: 0, root: 0, list: 0, contacts: 0 }
 
   function drawFate(): Fate {
     if (lossRate === 0 || random() >= lossRate) return 'whole'
@@ -195,7 +196,12 @@ export function createMemoryNetwork({
           )
         ),
 
-      list: (to, after) => call({ kind: 'list', from: url, to }, (inbound) => of(inbound.list(after)))
+      list: (to, after) => call({ kind: 'list', from: url, to }, (inbound) => of(inbound.list(after))),
+
+      contacts: (to) =>
+        call<ContactsOutcome>({ kind: 'contacts', from: url, to }, (inbound) =>
+          of({ type: 'contacts', contacts: inbound.contacts?.() ?? [] })
+        )
     }
   }
 

@@ -1,7 +1,7 @@
 /** What the two programs of the book have in common: `hello`, `query` and `fetch`, served and asked. */
 import * as v from 'valibot'
 import { P2pError } from '../../errors.js'
-import type { Cache, Inbound, Outcome, PeerUrl, Question, Source } from '../../streams/ports.js'
+import type { Cache, Contact, Inbound, Outcome, PeerUrl, Question, Source } from '../../streams/ports.js'
 import { peerKey } from '../../streams/urls.js'
 import type { Answer } from '../http/answer.js'
 import { bodyOf } from '../http/client.js'
@@ -36,6 +36,8 @@ export interface Wording {
 export interface Speaker {
   readonly inbound: Inbound
   readonly as: () => PeerUrl
+  /** All our addresses, that one first. Default: that one. */
+  readonly addresses?: () => readonly PeerUrl[]
   /** How long a query may run, in milliseconds. */
   readonly deadlineMs: number
 }
@@ -97,8 +99,8 @@ export function foreignMethods(wording: Wording, { inbound, as, deadlineMs }: Sp
 }
 
 /** A URL that can be no peer's is let pass without a word: the book's nodes do not look at it either. */
-export function introduce(inbound: Inbound, url: string): void {
-  if (peerKey(url) !== undefined) inbound.introduced(url)
+export function introduce(inbound: Inbound, url: string, about?: Contact): void {
+  if (peerKey(url) !== undefined) inbound.introduced(url, about)
 }
 
 async function sendContent(

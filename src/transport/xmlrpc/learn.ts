@@ -1,5 +1,5 @@
 /** Finds out what a neighbour speaks, and introduces us in its own tongue. */
-import type { Dialect, PeerUrl } from '../../streams/ports.js'
+import type { Contact, Dialect, PeerUrl } from '../../streams/ports.js'
 import { CallFailed } from '../http/failure.js'
 import { call, type Line } from './call.js'
 import { ACCESS_DENIED, UNHANDLED } from './foreign.js'
@@ -12,23 +12,29 @@ import { simpleSpelling } from './simple.js'
  */
 const FULL_HISTORY = Array.from({ length: 6 }, () => 'x')
 
+/** What a neighbour speaks, and who it is, if it says so. */
+export type Learnt = { readonly dialect: Dialect } & Partial<Contact>
+
 /**
  * Three calls at most: our own greeting, which Python peers refuse; a question whose refusal tells the two kinds
- * apart; a greeting they understand. `us` is undefined for a visitor, who is not introduced.
+ * apart; a greeting they understand. `addresses` are ours, none for a visitor, who is not introduced.
  * Rejects with CallFailed. The line must not keep connections: it may lead to a Python peer.
  */
-export async function learn(line: Line, us: PeerUrl | undefined, self: Self): Promise<Dialect> {
+export async function learn(line: Line, addresses: readonly PeerUrl[], self: Self): Promise<Learnt> {
   try {
-    if ((await greet(line, us, self)) === 'p2prx') return 'p2prx'
+    const contact = await greet(line, addresses, self)
+    if (contact !== undefined) return { dialect: 'p2prx', ...contact }
   } catch (error) {
     // Some XML-RPC servers answer an unknown method with 404; whether this is one, the next call shows.
     if (!(error instanceof CallFailed) || error.reason !== 'not-a-peer') throw error
   }
   const dialect = await probe(line)
-  if (us === undefined) return dialect
+  // A foreign neighbour knows us under one address: a second would be another peer to it (WIRE W9).
+  const [us] = addresses
+  if (us === undefined) return { dialect }
   const greeting = await call(line, 'hello', [spelling(us, dialect)])
   if (greeting.type === 'fault') throw new CallFailed('not-a-peer', `it does not take our greeting`)
-  return dialect
+  return { dialect }
 }
 
 async function probe(line: Line): Promise<'book' | 'simple'> {

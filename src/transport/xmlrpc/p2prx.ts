@@ -1,15 +1,17 @@
 /** What p2p-rx peers say to each other: an offer instead of content, and a little more about the query. */
 import * as v from 'valibot'
-import type { FileList, Outcome, PeerUrl, Question } from '../../streams/ports.js'
+import type { Contact, ContactsOutcome, FileList, Outcome, PeerUrl, Question } from '../../streams/ports.js'
 import { callerId } from '../http/caller.js'
 import { CallFailed } from '../http/failure.js'
 import { MAX_DEADLINE_MS } from '../http/limits.js'
-import { answerOf, type Line, post } from './call.js'
+import { answerOf, call, type Line, post } from './call.js'
 import { ACCESS_DENIED, fault, introduce, type Speaker, UNHANDLED } from './foreign.js'
 import { MAX_MESSAGE_BYTES } from './guard.js'
 import { settled } from './outcome.js'
 import {
+  Addresses,
   Asking,
+  ContactsStruct,
   ForeignUrl,
   HelloStruct,
   History,
@@ -35,7 +37,10 @@ export interface Self {
 
 const VERSION = 1
 
-const HelloParams = v.strictTuple([v.strictObject({ url: ForeignUrl, id: Id, v: v.literal(VERSION) })])
+const HelloParams = v.strictTuple([
+  v.strictObject({ url: ForeignUrl, id: Id, v: v.literal(VERSION), urls: v.optional(Addresses, []) })
+])
+const ContactsParams = v.strictTuple([v.strictObject({})])
 const QueryParams = v.strictTuple([
   v.strictObject({
     name: Name,
@@ -51,16 +56,26 @@ const ListParams = v.strictTuple([v.strictObject({ after: Name })])
 const unhandled = fault(UNHANDLED, "Couldn't handle the query")
 const denied = fault(ACCESS_DENIED, 'Access denied')
 
-export function p2prxMethods(self: Self, { inbound, as }: Speaker): Methods {
+export function p2prxMethods(self: Self, { inbound, as, addresses = () => [as()] }: Speaker): Methods {
   const hello: Method = {
     signatures: [['struct', 'struct']],
-    help: 'Introduces a peer {url, id, v}; url is empty for one that cannot be reached. Tells the same of this one.',
+    help: 'Introduces a peer {url, id, v, urls}; url is empty for one that cannot be reached. Tells the same of this one.',
     inBatch: true,
     run(params, { callerId }) {
-      const [{ url, id }] = v.parse(HelloParams, params)
+      const [{ url, id, urls }] = v.parse(HelloParams, params)
       if (callerId !== undefined && id !== callerId) return denied()
-      if (id !== self.id) introduce(inbound, url)
-      return { url: as(), id: self.id, v: VERSION, ...self.software }
+      if (id !== self.id) introduce(inbound, url, { id, urls })
+      return { url: as(), id: self.id, v: VERSION, urls: [...addresses()], ...self.software }
+    }
+  }
+  const peers: Method = {
+    signatures: [['struct', 'struct']],
+    help: 'Some of the peers this one knows: {peers: [{id, urls}]}.',
+    inBatch: true,
+    run(params) {
+      v.parse(ContactsParams, params)
+      const contacts = inbound.contacts?.() ?? []
+      return { peers: contacts.map(({ id, urls }) => ({ urls: [...urls], ...(id === undefined ? {} : { id }) })) }
     }
   }
   const query: Method = {
@@ -102,26 +117,35 @@ export function p2prxMethods(self: Self, { inbound, as }: Speaker): Methods {
   }
   return new Map([
     ['p2prx.hello', hello],
+    ['p2prx.peers', peers],
     ['p2prx.query', query],
     ['p2prx.list', list]
   ])
 }
 
-/** Says hello; an empty `url` is a visitor's. Tells what the neighbour is, as far as it can be told from this. */
-export async function greet(line: Line, url: PeerUrl | undefined, { id }: Self): Promise<'p2prx' | 'foreign'> {
-  const response = await post(line, 'p2prx.hello', [{ url: url ?? '', id, v: VERSION }])
+/** Says hello; no addresses are a visitor's. Tells who the neighbour is, or nothing when it is none of our kind. */
+export async function greet(line: Line, urls: readonly PeerUrl[], { id }: Self): Promise<Contact | undefined> {
+  const [url = ''] = urls
+  const response = await post(line, 'p2prx.hello', [{ url, id, v: VERSION, urls: [...urls] }])
   // Looked at before the answer has been read to its end: then the connection is somebody else's.
   const provenId = callerId(response)
   const answer = await answerOf(response, line)
   if (answer.type === 'fault') {
     // An overloaded p2p-rx peer must not be taken for a Python one, which says 1 of an unknown method.
     if (answer.code === UNHANDLED) throw new CallFailed('timed-out', 'it is overloaded')
-    return 'foreign'
+    return undefined
   }
-  const { id: theirId } = read(HelloStruct, answer.value)
-  if (theirId === id) throw new CallFailed('ourselves', `${line.peer} is this very peer`)
-  if (provenId !== undefined && provenId !== theirId) throw new CallFailed('nonsense', 'it claims an id not its own')
-  return 'p2prx'
+  const theirs = read(HelloStruct, answer.value)
+  if (theirs.id === id) throw new CallFailed('ourselves', `${line.peer} is this very peer`)
+  if (provenId !== undefined && provenId !== theirs.id) throw new CallFailed('nonsense', 'it claims an id not its own')
+  return { id: theirs.id, urls: theirs.urls }
+}
+
+/** Whom the neighbour knows. One of an earlier version does not say. */
+export async function contactsOf(line: Line): Promise<ContactsOutcome> {
+  const answer = await call(line, 'p2prx.peers', [{}])
+  if (answer.type === 'fault') return { type: 'contacts', contacts: [] }
+  return { type: 'contacts', contacts: read(ContactsStruct, answer.value).peers }
 }
 
 export async function askP2prx(line: Line, question: Question, emit: (outcome: Outcome) => void): Promise<Outcome> {

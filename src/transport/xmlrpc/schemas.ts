@@ -1,6 +1,7 @@
 /** Shapes of what comes in over the wire, with a bound on every length. */
 import * as v from 'valibot'
-import { MAX_URL_LENGTH } from '../../streams/urls.js'
+import { MAX_CONTACTS } from '../../streams/exchange.js'
+import { MAX_ADDRESSES, MAX_URL_LENGTH } from '../../streams/urls.js'
 
 /** A name in UTF-16 units: as long as a path may be on Linux. A longer one cannot be a file's. */
 const MAX_NAME_CHARS = 4_096
@@ -48,4 +49,9 @@ export const ListStruct = v.object({
   ),
   more: v.boolean()
 })
-export const HelloStruct = v.object({ url: ForeignUrl, id: Id, v: v.literal(1) })
+/** A peer's addresses, its own or another's. */
+export const Addresses = v.pipe(v.array(PeerUrl), v.maxLength(MAX_ADDRESSES))
+export const HelloStruct = v.object({ url: ForeignUrl, id: Id, v: v.literal(1), urls: v.optional(Addresses, []) })
+export const ContactsStruct = v.object({
+  peers: v.pipe(v.array(v.object({ id: v.optional(Id), urls: Addresses })), v.maxLength(MAX_CONTACTS))
+})

@@ -338,7 +338,7 @@ test('counts calls by kind and tells of each', async () => {
   alice.list(BOB, '').subscribe()
   await clock.advance(100)
   expect(network.calls).toBe(2)
-  expect(network.callsOf).toEqual({ hello: 1, ask: 2, read: 1, hashes: 0, root: 0, list: 1 })
+  expect(network.callsOf).toEqual({ hello: 1, ask: 2, read: 1, hashes: 0, root: 0, list: 1, contacts: 0 })
   expect(told.map(({ kind, to }) => `${kind} ${to}`)).toEqual([
     `hello ${BOB}`,
     `ask ${BOB}`,
