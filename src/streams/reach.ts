@@ -1,6 +1,6 @@
 /** One peer may have several addresses: finds the one that answers. */
 import { map, Observable, type SchedulerLike, type Subscription, take } from 'rxjs'
-import type { Greeting, PeerUrl } from './ports.js'
+import type { FailureReason, Greeting, PeerUrl } from './ports.js'
 
 /** How long an address is given before the next is tried beside it (RFC 8305 has 250 ms). */
 const STAGGER_MS = 250
@@ -8,7 +8,7 @@ const STAGGER_MS = 250
 export const MAX_TRIED_AT_ONCE = 3
 
 export interface Reached {
-  /** The address that answered; after a failure of all, the last one tried. */
+  /** The address that answered; after a failure of all, the one that says most, or was tried last. */
   readonly url: PeerUrl
   readonly greeting: Greeting
 }
@@ -49,8 +49,7 @@ export function reach({ urls, id, hello, scheduler }: ReachInit): Observable<Rea
       open--
       if (reached.greeting.type === 'greeted') tell(reached)
       else {
-        // That one of its addresses is ours too says little: every computer with containers has the same bridge.
-        if (failure === undefined || reached.greeting.reason !== 'ourselves') failure = reached
+        if (failure === undefined || telling(reached) >= telling(failure)) failure = reached
         if (open === 0 && next === urls.length) tell(failure)
         else tryNext()
       }
@@ -65,6 +64,17 @@ export function reach({ urls, id, hello, scheduler }: ReachInit): Observable<Rea
     tryNext()
   })
 }
+
+/** How much a failure says of the peer. */
+function telling({ greeting }: Reached): number {
+  if (greeting.type !== 'failed') return 0
+  // That one of its addresses is ours too says little: every computer with containers has the same bridge.
+  if (greeting.reason === 'ourselves') return 0
+  // That nobody is at one of them neither, where somebody else is at another.
+  return SOMEBODY_ELSE.has(greeting.reason) ? 2 : 1
+}
+
+const SOMEBODY_ELSE: ReadonlySet<FailureReason> = new Set(['other-id', 'other-network', 'unwanted'])
 
 /**
  * An id that was proven has to be the expected one. One that is only claimed changes when a peer without a memory is started
