@@ -63,7 +63,7 @@ describe('a peer with several addresses', () => {
       'at one of several addresses, whoever claims another id is somebody else',
       ['one', 'two'],
       { one: well('b'), two: badly() },
-      'refused'
+      'other-id'
     ],
     ['at its only address a claimed id may have changed', ['one'], { one: well('b') }, 'greeted'],
     ['the right one is found behind the wrong one', ['one', 'two'], { one: well('b'), two: well('a') }, 'greeted'],
