@@ -19,6 +19,11 @@ const OTHER_FAULT = 1
 const ROWS = {
   USAGE: { exitCode: 2, faultCode: OTHER_FAULT, advice: 'Run `p2p-rx help` to see what can be said.' },
   BAD_URL: { exitCode: 2, faultCode: OTHER_FAULT, advice: 'A peer is named like http://127.0.0.1:4242.' },
+  BAD_INVITE: {
+    exitCode: 2,
+    faultCode: OTHER_FAULT,
+    advice: 'Copy the whole line that `p2p-rx invite` printed, from p2prx:// to its end.'
+  },
   OWN_ALIAS: { exitCode: 2, faultCode: OTHER_FAULT, advice: 'Name other peers only.' },
   BAD_NAME: {
     exitCode: 4,

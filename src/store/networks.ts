@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { P2pError } from '../errors.js'
+import { checkNetworkName, isNetworkName } from '../network-name.js'
+import { type NetworkFolder, openNetworkFolder } from './network-folder.js'
 import { createPrivateFile, readPrivateFile, writePrivateFile } from './private-file.js'
 
 export interface Network {
@@ -17,8 +19,6 @@ export const DEFAULT_NETWORK = 'default'
 const SECRET_BYTES = 32
 /** Networks listed at most: far more than anybody is in. */
 const MAX_NETWORKS = 256
-/** The same on every file system: none that differ in case only, none that mean another folder. */
-const NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/
 
 export interface Networks {
   /** Their names, in order. */
@@ -30,8 +30,10 @@ export interface Networks {
    * name with another secret.
    */
   readonly create: (name: string, secret?: Uint8Array) => Promise<Network>
-  /** In place of the secret before. */
+  /** In place of the secret before, which is kept beside it in `secret.before`. */
   readonly replace: (name: string, secret: Uint8Array) => Promise<Network>
+  /** What is kept beside the secret: who is refused, and where members were met. */
+  readonly folder: (name: string) => NetworkFolder
   /** Nothing is left of it. */
   readonly remove: (name: string) => Promise<void>
 }
@@ -39,7 +41,7 @@ export interface Networks {
 /** `root` is the folder of all state of p2p-rx. */
 export function openNetworks(root: string): Networks {
   const folder = join(root, 'networks')
-  const fileOf = (name: string) => join(folder, checked(name), 'secret')
+  const fileOf = (name: string) => join(folder, checkNetworkName(name), 'secret')
 
   async function load(name: string): Promise<Network | undefined> {
     const text = await readPrivateFile(fileOf(name))
@@ -53,7 +55,7 @@ export function openNetworks(root: string): Networks {
   return {
     async list() {
       const entries = await readdir(folder, { withFileTypes: true }).catch(() => [])
-      const names = entries.filter((entry) => entry.isDirectory() && NAME.test(entry.name)).map(({ name }) => name)
+      const names = entries.filter((entry) => entry.isDirectory() && isNetworkName(entry.name)).map(({ name }) => name)
       return names.sort().slice(0, MAX_NETWORKS)
     },
     load,
@@ -63,23 +65,21 @@ export function openNetworks(root: string): Networks {
       const there = await load(name)
       const isSame = there !== undefined && Buffer.from(there.secret).equals(secret)
       if (there !== undefined && (given === undefined || isSame)) return there
-      const advice = 'Choose another name for the one you join with --network NAME.'
+      const advice = 'Choose another name for the one you join with --network NAME; if its secret was changed, take the new one with `p2p-rx join --replace`.'
       throw new P2pError('EXISTS', `You have a network ${name} already, which is another one`, { advice })
     },
     async replace(name, secret) {
+      // Whoever was handed a secret he does not want goes back to this one by hand.
+      const before = await readPrivateFile(fileOf(name))
+      if (before !== undefined && before !== encoded(secret)) await writePrivateFile(`${fileOf(name)}.before`, before)
       await writePrivateFile(fileOf(name), encoded(secret))
       return { name, secret }
     },
-    remove: (name) => rm(join(folder, checked(name)), { recursive: true, force: true })
+    folder: (name) => openNetworkFolder(join(folder, checkNetworkName(name))),
+    remove: (name) => rm(join(folder, checkNetworkName(name)), { recursive: true, force: true })
   }
 }
 
 function encoded(secret: Uint8Array): string {
   return `${Buffer.from(secret).toString('base64url')}\n`
-}
-
-function checked(name: string): string {
-  if (NAME.test(name)) return name
-  const advice = 'Use up to 63 lower-case letters, digits, - and _.'
-  throw new P2pError('USAGE', `${JSON.stringify(name.slice(0, 64))} can be no name of a network`, { advice })
 }
