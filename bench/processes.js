@@ -11,6 +11,9 @@ export const RUNS = 5
 
 export const MAIN = new URL('../dist/cli/main.js', import.meta.url).pathname
 
+// As the programs it is compared with: in the clear. Older builds know nothing of it, and do so anyway.
+process.env.P2PRX_OPEN = '1'
+
 const running = new Set()
 const folders = []
 process.on('exit', () => {

@@ -4,12 +4,16 @@
  * @packageDocumentation
  */
 export { type ErrorCode, P2pError } from './errors.js'
+export { formatInvite, type Invite, MAX_INVITE_ADDRESSES, parseInvite } from './invite.js'
+export { checkNetworkName } from './network-name.js'
 export { type NetworkOptions, type PeerOptions, parsePeerUrl } from './options.js'
 export type { FetchOptions } from './orders.js'
 export { createPeer, type Peer } from './peer.js'
-export { loadPeerKey, userNetworks } from './private-network.js'
+export { loadPeerKey, loadVisitorKey, userNetworks } from './private-network.js'
+export type { Handed } from './rotation.js'
 export { defaultStateDir } from './state-dir.js'
 export { hashFile } from './store/hash-file.js'
+export type { NetworkFolder } from './store/network-folder.js'
 export { DEFAULT_NETWORK, type Network, type Networks } from './store/networks.js'
 export type { KnownPeer } from './streams/directory-table.js'
 export type { PeerEvent } from './streams/events.js'
@@ -37,3 +41,4 @@ export {
   type MemoryNetwork,
   type MemoryNetworkOptions
 } from './transport/memory/network.js'
+export { MIN_PASSWORD_CHARS, passwordSecret } from './transport/tls/password.js'

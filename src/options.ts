@@ -20,6 +20,11 @@ export interface NetworkOptions {
   readonly key?: string
   /** Ids of peers that are not talked to, though they have the secret; `setRefused` changes them. */
   readonly refused?: readonly string[]
+  /**
+   * Takes a changed secret from a member we know, and keeps it for the next start; the peer goes on with it once this has
+   * resolved. Default: secrets are taken from nobody.
+   */
+  readonly keepSecret?: (secret: Uint8Array, from: { readonly id: string }) => Promise<void>
 }
 
 /** Settings of a peer. */

@@ -30,6 +30,7 @@ import { asP2pError, type ErrorCode, P2pError } from './errors.js'
 import { createMembership } from './membership.js'
 import { checkRates, completeOptions, type PeerOptions, parsePeerUrl } from './options.js'
 import { createOrders, missed, type Orders } from './orders.js'
+import { createRotation, type Handed } from './rotation.js'
 import { createCache } from './store/cache.js'
 import { createDownloads } from './store/downloads.js'
 import { prepareFolder } from './store/folder.js'
@@ -67,7 +68,7 @@ import { createLan } from './transport/mdns/lan.js'
 import { networkMark } from './transport/mdns/mark.js'
 import { SOFTWARE } from './transport/software.js'
 import { pinnedUnder } from './transport/tls/carrier.js'
-import { derive } from './transport/tls/network-ca.js'
+import { checkSecret, derive } from './transport/tls/network-ca.js'
 
 /** How long all are given to say whether they have the content that is being fetched: nobody waits for it. */
 const GATHER_MS = 3_000
@@ -94,6 +95,13 @@ export interface Peer extends Orders {
   readonly setRefused: (ids: readonly string[]) => void
   /** Takes whoever answers at this URL next for whom he is, though somebody else did before. */
   readonly forgetId: (url: PeerUrl) => void
+  /** Goes on with another secret of our private network; whoever has only the one before is refused from now on. */
+  readonly setSecret: (secret: Uint8Array) => void
+  /**
+   * Hands another secret to the members we know and do not refuse, and emits for each whether it took it; `setSecret` is to
+   * follow. Cold. Errors with USAGE for a secret that is none, and where there is no private network.
+   */
+  readonly handSecret: (secret: Uint8Array) => Observable<Handed>
   /** Lets running fetches finish, then stops serving and lets go of everything. */
   readonly close: () => Promise<void>
   /** Lets go of everything at once. */
@@ -160,6 +168,16 @@ export function createPeer(given: PeerOptions): Peer {
 
   const exchange = options.exchange ? createExchange(transport, () => ownId) : undefined
   const directory = createDirectory({ hello: transport.hello, exchange, scheduler, stop$ })
+  const rotation =
+    membership &&
+    createRotation({
+      member: membership.member,
+      directory,
+      transport,
+      keepSecret: options.network?.keepSecret,
+      scheduler,
+      tell: (happening) => happening$.next(happening)
+    })
   const tellContacts = createTelling(() => contactsIn(directory.state()))
   const discovery = createDiscovery({
     directory,
@@ -225,7 +243,8 @@ export function createPeer(given: PeerOptions): Peer {
       cache
     }),
     askedToFetch: (name, secret) => (isSecret(secret, options.fetchSecret) ? fetchOnBehalf(name) : of('denied')),
-    list: (after) => library.list(after)
+    list: (after) => library.list(after),
+    ...(rotation?.handed === undefined ? {} : { handed: rotation.handed })
   }
   const fetchOnBehalf = (name: string): Observable<'done' | 'missed' | 'denied' | 'failed'> =>
     orders.fetch(name).pipe(
@@ -327,6 +346,13 @@ export function createPeer(given: PeerOptions): Peer {
     id: membership?.member.id,
     setRefused: (ids) => membership?.member.setRefused(ids),
     forgetId: (url) => pins.forget(pinnedUnder(parsePeerUrl(url))),
+    setSecret: (secret) => rotation?.use(secret),
+    handSecret: (secret) =>
+      whenStarted(() => {
+        if (rotation === undefined) throw new P2pError('USAGE', 'This peer is in no private network')
+        checkSecret(secret)
+        return rotation.hand(secret)
+      }),
     close: async () => {
       await firstValueFrom(transfer.underWay$.pipe(filter((count) => count === 0)), { defaultValue: 0 })
       await end()

@@ -13,13 +13,14 @@ import { createAskExists, type ExistsFlags, ifExistsOf } from './ask-exists.js'
 import { createBoard } from './board.js'
 import { type Engine, fetchNames, isPattern, type Outcome } from './fetching.js'
 import { createMissingFolder, type PeerFlags, peersOf } from './inputs.js'
+import { asVisitor, firstPeers, type NetworkFlags } from './networks.js'
 import { say, writeJson } from './output.js'
 import { exitCodeOf, tellOutcome } from './results.js'
-import { engineOf, type RunningFlags, requireRunningPeer } from './running.js'
+import { engineOf, findRunningPeer, nobodyToAsk, type RunningFlags } from './running.js'
 import { type Stops, stoppedExitCode, watchStops } from './stop.js'
 import { worded } from './words.js'
 
-export interface GetFlags extends PeerFlags, RunningFlags, ExistsFlags {
+export interface GetFlags extends PeerFlags, RunningFlags, ExistsFlags, NetworkFlags {
   readonly output: string
   readonly wait?: boolean
   readonly up?: number
@@ -103,9 +104,10 @@ async function sourceOf(flags: GetFlags): Promise<(into: string) => Opened> {
   const { timeout, json = false, up, down } = flags
   const timeoutMs = timeout === undefined ? undefined : Math.ceil(timeout * 1_000)
   const { typed, listed } = await peersOf(flags)
-  const peers = [...new Set([...typed, ...listed])]
-  if (peers.length === 0) {
-    const client = await requireRunningPeer(flags)
+  const named = [...new Set([...typed, ...listed])]
+  const client = named.length === 0 ? await findRunningPeer(flags) : undefined
+  const peers = named.length === 0 && client === undefined ? await thoseWhoInvited(flags) : named
+  if (client !== undefined) {
     if (flags.capTyped)
       throw new P2pError('USAGE', 'The peer that runs has caps of its own', {
         advice: 'Change them in its shell, like: down 2M.'
@@ -114,11 +116,13 @@ async function sourceOf(flags: GetFlags): Promise<(into: string) => Opened> {
     const nothing = () => Promise.resolve()
     return () => ({ engine: json ? telling(engine) : engine, ready: nothing, close: nothing })
   }
+  const network = await asVisitor(peers, flags)
   return (into) => {
     const peer = createPeer({
       dir: into,
       visitor: true,
       peers,
+      network,
       rates: { uploadBytesPerSecond: capOf(up), downloadBytesPerSecond: capOf(down) },
       queryTimeoutMs: timeoutMs
     })
@@ -130,6 +134,13 @@ async function sourceOf(flags: GetFlags): Promise<(into: string) => Opened> {
     }
     return { engine, ready: peer.ready, close: peer.close }
   }
+}
+
+/** Whoever has just joined a network need not start a peer to get a file. Errors with USAGE. */
+async function thoseWhoInvited(flags: GetFlags): Promise<readonly string[]> {
+  const isNamed = flags.dir !== undefined || flags.stateDir !== undefined
+  const peers = isNamed ? [] : await firstPeers(flags)
+  return peers.length > 0 ? peers : nobodyToAsk(flags)
 }
 
 /** Tells the transfers ordered here as the events they are; those of others through the same peer are not ours to tell. */

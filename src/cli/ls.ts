@@ -1,19 +1,21 @@
 /** `p2p-rx ls`: what a folder would share, or what a peer shares: one that is named, or the one that runs here. */
+import { randomBytes } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { firstValueFrom, lastValueFrom, takeUntil, tap } from 'rxjs'
 import type { ControlClient } from '../control/client.js'
 import { createPeer, P2pError, parsePeerUrl, type SharedFile } from '../index.js'
 import { requireFolder } from './inputs.js'
+import { asVisitor, type NetworkFlags } from './networks.js'
 import { answer, fileRow, say, writeJson } from './output.js'
 import { findRunningPeer, orThrow, type RunningFlags } from './running.js'
 import { type Stops, stoppedExitCode, watchStops } from './stop.js'
 
-export interface LsFlags extends RunningFlags {
+export interface LsFlags extends RunningFlags, NetworkFlags {
   readonly peer?: string
   readonly json?: boolean
 }
 
-export async function ls({ dir, stateDir, peer: url, json = false }: LsFlags): Promise<number> {
+export async function ls({ dir, stateDir, peer: url, network, json = false }: LsFlags): Promise<number> {
   const stops = watchStops()
   let count = 0
   const show = (files: readonly SharedFile[]) => {
@@ -27,7 +29,7 @@ export async function ls({ dir, stateDir, peer: url, json = false }: LsFlags): P
     throw new P2pError('USAGE', `No peer runs with the state folder ${stateDir}`, {
       advice: 'Name the folder with --dir, or a peer with --peer.'
     })
-  if (url !== undefined) await listPeer(parsePeerUrl(url), show, stops)
+  if (url !== undefined) await listPeer(parsePeerUrl(url), { network, show, stops })
   else if (running !== undefined) await listRunning(running, show, stops)
   else {
     await requireFolder(dir ?? '.')
@@ -47,10 +49,15 @@ async function listRunning(client: ControlClient, show: (files: readonly SharedF
   await lastValueFrom(file$, { defaultValue: undefined })
 }
 
+interface Listing extends NetworkFlags {
+  readonly show: (files: readonly SharedFile[]) => void
+  readonly stops: Stops
+}
+
 /** Hands over page after page as it comes. */
-async function listPeer(url: string, show: (files: readonly SharedFile[]) => void, { stop$ }: Stops): Promise<void> {
+async function listPeer(url: string, { network, show, stops: { stop$ } }: Listing): Promise<void> {
   // Nothing is fetched, so any folder will do that can be written, which this one may not.
-  const peer = createPeer({ dir: tmpdir(), visitor: true })
+  const peer = createPeer({ dir: tmpdir(), visitor: true, network: await asVisitor([url], { network }) })
   try {
     await peer.ready()
     await lastValueFrom(peer.list(url).pipe(tap(show), takeUntil(stop$)), { defaultValue: [] })
@@ -59,9 +66,9 @@ async function listPeer(url: string, show: (files: readonly SharedFile[]) => voi
   }
 }
 
-/** What is shared is what the peer itself says of the folder; it listens for this moment only, on any free port. */
+/** What is shared is what the peer itself says of the folder; it listens for this moment only, to nobody. */
 async function listFolder(dir: string): Promise<readonly SharedFile[]> {
-  const peer = createPeer({ dir, port: 0 })
+  const peer = createPeer({ dir, port: 0, network: { secret: randomBytes(32) } })
   try {
     await peer.ready()
     return await firstValueFrom(peer.shared$, { defaultValue: [] })

@@ -1,74 +1,40 @@
 #!/usr/bin/env node
 /** The program `p2p-rx`: what can be said on the command line. Each command is loaded only when it is run. */
 import { readFileSync } from 'node:fs'
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { parseAmount, RATE_RULE, SIZE_RULE } from './amounts.js'
+import { Command, CommanderError, Option } from 'commander'
+import {
+  count,
+  dirOption,
+  jsonOption,
+  networkOption,
+  noProgressOption,
+  option,
+  peerOption,
+  peersOption,
+  rateOption,
+  runningDirOption,
+  runningStateDirOption,
+  seconds,
+  withStartOptions
+} from './flags.js'
 import type { GetFlags } from './get.js'
 import type { HashFlags } from './hash.js'
+import type { InviteFlags } from './invite.js'
+import type { JoinFlags } from './join.js'
 import type { LsFlags } from './ls.js'
+import type { NetworkListFlags, RotateFlags } from './network.js'
+import type { NetworkFlags } from './networks.js'
 import type { PeersFlags } from './peers.js'
 import type { StartFlags } from './start.js'
 import type { StatusFlags } from './status.js'
 
-const USAGE_EXIT_CODE = 2
-const MAX_PORT = 65_535
-/** The most a query may take; longer is a slip of the finger. */
-const MAX_TIMEOUT_SECONDS = 600
-/** Uploads at a time; each holds a file open. */
-const MAX_SLOTS = 384
+const PASSWORD_HELP =
+  'asks for a password that makes the network of --network; whoever meets a member can try passwords, so take four random words or more'
 
+const USAGE_EXIT_CODE = 2
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string
 }
-
-/** An option that can also be given in the environment: `--secret-file` as `P2PRX_SECRET_FILE`. */
-function option(flags: string, description: string): Option {
-  const made = new Option(flags, description)
-  const name = `P2PRX_${made.name().toUpperCase().replaceAll('-', '_')}`
-  const value = process.env[name]
-  const isSwitch = !made.required && !made.optional
-  // Commander takes a variable that is there for one that is set, even `P2PRX_JSON=0`.
-  if (value === '' || (isSwitch && (value === '0' || value === 'false'))) Reflect.deleteProperty(process.env, name)
-  return made.env(name)
-}
-
-/** Repeats add up; in the environment several stand in one value, with blanks between. */
-function collectUrls(value: string, soFar: readonly string[] = []): string[] {
-  return [...soFar, ...value.split(/\s+/).filter((url) => url !== '')]
-}
-
-function portNumber(value: string): number {
-  const port = Number(value)
-  if (/^\d+$/.test(value) && port <= MAX_PORT) return port
-  throw new InvalidArgumentError(`A port is a whole number from 0 to ${MAX_PORT}.`)
-}
-
-function seconds(value: string): number {
-  const number = Number(value)
-  if (value.trim() !== '' && number > 0 && number <= MAX_TIMEOUT_SECONDS) return number
-  throw new InvalidArgumentError(`Give a number of seconds, more than 0 and at most ${MAX_TIMEOUT_SECONDS}.`)
-}
-
-/** 0 where there is no cap: commander takes nothing for an empty text. */
-function rate(value: string): number {
-  const bytesPerSecond = parseAmount(value)
-  if (bytesPerSecond === undefined) throw new InvalidArgumentError(RATE_RULE)
-  return bytesPerSecond
-}
-
-function size(value: string): number {
-  const bytes = parseAmount(value)
-  if (bytes === undefined) throw new InvalidArgumentError(SIZE_RULE)
-  return bytes
-}
-
-function slotNumber(value: string): number {
-  const slots = Number(value)
-  if (/^\d+$/.test(value) && slots >= 1 && slots <= MAX_SLOTS) return slots
-  throw new InvalidArgumentError(`Give a whole number from 1 to ${MAX_SLOTS}.`)
-}
-
-const count = (_: unknown, soFar = 0) => soFar + 1
 
 /**
  * Whom to ask, when it is said twice: what is typed counts more than the environment, where P2PRX_PEER and P2PRX_DIR
@@ -91,47 +57,28 @@ function withoutOverruledExists<T extends object>(flags: T, command: Command): T
   return { ...flags, ...Object.fromEntries(fromEnv.map((name) => [name, undefined])) }
 }
 
-const dirOption = (description: string) => option('--dir <folder>', description)
-const peerOption = () =>
-  option('--peer <url>', 'a peer to ask, like http://127.0.0.1:4242; may be repeated').argParser(collectUrls)
-const peersOption = () => option('--peers <file>', 'a file with a peer on each line; # begins a comment')
-const stateDirOption = (description: string) => option('--state-dir <folder>', description)
-const runningDirOption = () => dirOption('through the peer that runs for this folder')
-const runningStateDirOption = () => stateDirOption('through the peer that runs with this state folder')
-const rateOption = (flags: string, description: string) => option(`${flags} <rate>`, description).argParser(rate)
-const jsonOption = (what: string) => option('--json', `${what} on stdout, one JSON object a line`)
-const noProgressOption = () => option('--no-progress', 'no progress bar, also on a terminal')
-
 const program = new Command('p2p-rx')
   .description('Share a folder with people you trust, and get any file of theirs by name.')
   .version(version)
   .exitOverride()
   .configureOutput({ outputError: writeUsageError })
 
-program
-  .command('start')
-  .description('share a folder, and fetch files from the shell')
-  .addOption(dirOption('the folder to share; created when missing'))
-  .addOption(option('--url <url>', 'how others are to call this peer; default http://HOST:PORT'))
-  .addOption(option('--host <address>', 'where to listen; default 127.0.0.1, 0.0.0.0 for every network'))
-  .addOption(option('--port <number>', 'default: that of --url, or 4242; 0 for any free one').argParser(portNumber))
-  .addOption(peerOption())
-  .addOption(peersOption())
-  .addOption(option('--secret-file <file>', 'with this secret others may make this peer fetch'))
-  .addOption(rateOption('--up', 'the most that is sent, like 2M or 500K a second; 0 or none for no cap'))
-  .addOption(rateOption('--down', 'the most that is received'))
-  .addOption(rateOption('--up-per-peer', 'the most that is sent to one peer'))
-  .addOption(rateOption('--down-per-peer', 'the most that is received from one peer'))
-  .addOption(option('--slots <number>', 'uploads at a time; others wait their turn').argParser(slotNumber))
-  .addOption(option('--cache <size>', 'disk for what is passed on for others, like 1G; 0 for none').argParser(size))
-  .addOption(stateDirOption('where it keeps what outlives it; default: a folder of its own for each --dir'))
-  .addOption(option('--no-shell', 'no shell: run until a signal stops it'))
-  .addOption(noProgressOption())
-  .addOption(jsonOption('events'))
-  .action(async (flags: StartFlags) => {
-    const { start } = await import('./start.js')
-    process.exitCode = await start(flags)
-  })
+withStartOptions(
+  program
+    .command('start')
+    .description('share a folder with a private network, and fetch files from the shell')
+    .addOption(dirOption('the folder to share; created when missing'))
+    .addOption(networkOption('the private network; made when missing. Default: `default`, or the only one you are in'))
+    .addOption(
+      option('--open', 'no private network: plain HTTP for everybody who reaches the port, also older programs')
+    )
+    // No variable of the environment: it would be taken for the password itself.
+    .addOption(new Option('--password', PASSWORD_HELP))
+    .addOption(option('--password-file <file>', 'the same, with the password in a file'))
+).action(async (flags: StartFlags) => {
+  const { start } = await import('./start.js')
+  process.exitCode = await start(flags)
+})
 
 program
   .command('get')
@@ -153,6 +100,7 @@ program
   .addOption(option('--no-input', 'ask nothing, also on a terminal'))
   .addOption(option('-v, --verbose', 'show what each holder sends').argParser(count))
   .addOption(noProgressOption())
+  .addOption(networkOption('the private network of https: peers'))
   .addOption(jsonOption('events'))
   .action(async (names: string[], flags: GetFlags, command: Command) => {
     const { get } = await import('./get.js')
@@ -167,6 +115,7 @@ program
   .addOption(dirOption('the folder; default: this one'))
   .addOption(runningStateDirOption())
   .addOption(new Option('--peer <url>', 'list what this peer shares instead'))
+  .addOption(networkOption('the private network of https: peers'))
   .addOption(jsonOption('files'))
   .action(async (flags: LsFlags, command: Command) => {
     // Not commander's `conflicts`: that would also count a P2PRX_DIR meant for `start`.
@@ -185,6 +134,7 @@ program
   .addOption(peersOption())
   .addOption(runningDirOption())
   .addOption(runningStateDirOption())
+  .addOption(networkOption('the private network of https: peers'))
   .addOption(jsonOption('peers'))
   .action(async (flags: PeersFlags, command: Command) => {
     const { peers } = await import('./peers.js')
@@ -211,6 +161,63 @@ program
     const { hash } = await import('./hash.js')
     process.exitCode = await hash(files, flags)
   })
+
+program
+  .command('invite')
+  .description('print an invite to your private network: whoever has it is a member')
+  .addOption(networkOption())
+  .addOption(runningDirOption())
+  .addOption(runningStateDirOption())
+  .action(async (flags: InviteFlags) => {
+    const { invite } = await import('./invite.js')
+    process.exitCode = await invite(flags)
+  })
+
+withStartOptions(
+  program
+    .command('join')
+    .description('join the private network of an invite, and share a folder with it at once where --dir names one')
+    .argument('[invite]', 'better left out: it is asked for then, or read from a pipe, as with -')
+    .addOption(dirOption('share this folder at once, as `start` does'))
+    .addOption(networkOption('what to call it here; default: its own name'))
+    .addOption(new Option('--replace', 'take its secret in place of the one you have, after it was changed'))
+).action(async (text: string | undefined, flags: JoinFlags, command: Command) => {
+  const { join } = await import('./join.js')
+  // A folder in the environment is meant for `start`.
+  const startNow = command.getOptionValueSource('dir') === 'cli'
+  process.exitCode = await join(text, startNow ? flags : { ...flags, dir: undefined })
+})
+
+const network = program
+  .command('network')
+  .description('list your private networks; the one with the star is taken when none is named')
+  .addOption(jsonOption('networks'))
+  .action(async (flags: NetworkListFlags) => {
+    const { listNetworks } = await import('./network.js')
+    process.exitCode = await listNetworks(flags)
+  })
+network
+  .command('rotate')
+  .description('change the secret of a network, and hand it to the members your peer knows and you have not banned')
+  .addOption(networkOption())
+  .addOption(runningDirOption())
+  .addOption(runningStateDirOption())
+  .addOption(new Option('--alone', 'also when no peer of yours runs, so that nobody can be handed it'))
+  .action(async (flags: RotateFlags) => {
+    const { rotate } = await import('./network.js')
+    process.exitCode = await rotate(flags)
+  })
+
+for (const verb of ['ban', 'unban'] as const)
+  program
+    .command(verb)
+    .description(verb === 'ban' ? 'refuse a member from now on' : 'let a banned member in again')
+    .argument('<id...>', 'the id that `p2p-rx peers` shows, or as much of it as is clear')
+    .addOption(networkOption())
+    .action(async (ids: string[], flags: NetworkFlags) => {
+      const { changeBans } = await import('./ban.js')
+      process.exitCode = await changeBans(verb, ids, flags)
+    })
 
 /** Commander's `error: …` and its `(Did you mean …?)` as one line of ours. */
 function writeUsageError(text: string, write: (text: string) => void): void {

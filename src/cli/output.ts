@@ -79,12 +79,18 @@ export function fileRow({ name, size }: Pick<SharedFile, 'name' | 'size'>): stri
   return `${formatSize(size).padStart(10)}  ${name}`
 }
 
+/** Of an id, as much as people compare. */
+export function shortId(id: string): string {
+  return id.slice(0, 12)
+}
+
 /** A neighbour as a row; one that cannot be used at present stands out. */
-export function peerRow({ url, state, dialect, roundTripMs, reason }: KnownPeer): readonly [string, Style?] {
+export function peerRow({ url, state, dialect, roundTripMs, reason, id }: KnownPeer): readonly [string, Style?] {
   const details = [
     dialect,
     roundTripMs === undefined ? undefined : `${Math.max(1, Math.round(roundTripMs))} ms`,
-    state === 'failing' ? reason : undefined
+    state === 'failing' ? reason : undefined,
+    id === undefined ? undefined : shortId(id)
   ]
   const text = [url, state.padEnd('failing'.length), ...details.filter((detail) => detail !== undefined)].join('  ')
   return state === 'failing' ? [text, 'yellow'] : [text.trimEnd()]

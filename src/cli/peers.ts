@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { catchError, from, lastValueFrom, map, mergeMap, type Observable, reduce, take, takeUntil, tap } from 'rxjs'
 import { createPeer, type KnownPeer, P2pError, type Peer } from '../index.js'
 import { type PeerFlags, peersOf } from './inputs.js'
+import { asVisitor, type NetworkFlags } from './networks.js'
 import { answer, peerRow, say, writeJson } from './output.js'
 import { orThrow, type RunningFlags, requireRunningPeer } from './running.js'
 import { stoppedExitCode, watchStops } from './stop.js'
@@ -10,7 +11,7 @@ import { stoppedExitCode, watchStops } from './stop.js'
 /** Greetings under way at a time; the peer itself opens no more at once, whatever it is asked. */
 const CONCURRENT_GREETINGS = 8
 
-export interface PeersFlags extends PeerFlags, RunningFlags {
+export interface PeersFlags extends PeerFlags, RunningFlags, NetworkFlags {
   readonly json?: boolean
 }
 
@@ -37,7 +38,7 @@ export async function peers(flags: PeersFlags): Promise<number> {
     return 0
   }
   // Nothing is fetched, so any folder will do that can be written, which this one may not.
-  const peer = createPeer({ dir: tmpdir(), visitor: true })
+  const peer = createPeer({ dir: tmpdir(), visitor: true, network: await asVisitor(urls, flags) })
   try {
     await peer.ready()
     // Rows come as the peers answer: a silent one holds up none of the others.

@@ -1,10 +1,10 @@
 /** The peer that runs already, for commands that are not told whom to ask. */
 import { dirname } from 'node:path'
-import { map, type Observable, throwError, timeout } from 'rxjs'
+import { firstValueFrom, map, type Observable, throwError, timeout } from 'rxjs'
 import { type ControlClient, createControlClient } from '../control/client.js'
 import { isFailure } from '../control/failure.js'
 import { findRunning } from '../control/find.js'
-import type { Failure } from '../control/messages.js'
+import type { Failure, Status } from '../control/messages.js'
 import { isAnswered, socketPathOf } from '../control/socket.js'
 import { defaultStateDir, type ErrorCode, P2pError } from '../index.js'
 import type { Engine } from './fetching.js'
@@ -34,11 +34,33 @@ export async function findRunningPeer({ stateDir, dir }: RunningFlags): Promise<
   })
 }
 
+/** A peer of this user that runs in a private network. */
+export type RunningMember = Status & {
+  readonly client: ControlClient
+  readonly network: NonNullable<Status['network']>
+}
+
+/** Those that run in this network: the one that is named, or all that are found. */
+export async function runningMembers(name: string, { stateDir, dir }: RunningFlags): Promise<RunningMember[]> {
+  const isNamed = stateDir !== undefined || dir !== undefined
+  const folders = isNamed ? [stateDir ?? defaultStateDir(dir ?? '')] : await findRunning(dirname(defaultStateDir('.')))
+  const members: RunningMember[] = []
+  for (const folder of folders) {
+    const client = createControlClient(socketPathOf(folder))
+    const status = await firstValueFrom(client.status(), { defaultValue: undefined })
+    if (status === undefined || isFailure(status) || status.network?.name !== name) continue
+    members.push({ ...status, client, network: status.network })
+  }
+  return members
+}
+
 /** As above, where nothing can be done without. Errors with USAGE. */
 export async function requireRunningPeer(flags: RunningFlags): Promise<ControlClient> {
   const found = await findRunningPeer(flags)
-  if (found !== undefined) return found
-  const { stateDir, dir } = flags
+  return found ?? nobodyToAsk(flags)
+}
+
+export function nobodyToAsk({ stateDir, dir }: RunningFlags): never {
   const where =
     stateDir !== undefined
       ? `: no peer runs with the state folder ${stateDir}`
@@ -47,7 +69,7 @@ export async function requireRunningPeer(flags: RunningFlags): Promise<ControlCl
         : ''
   throw new P2pError('USAGE', `There is nobody to ask${where}`, {
     advice:
-      'Name a peer with --peer http://HOST:PORT, or a file of them with --peers FILE, or start a peer of your own with `p2p-rx start --dir FOLDER`.'
+      'Name a peer with --peer URL, or a file of them with --peers FILE, or start a peer of your own with `p2p-rx start --dir FOLDER`.'
   })
 }
 

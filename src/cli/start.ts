@@ -4,15 +4,19 @@ import { firstValueFrom, map } from 'rxjs'
 import { createLedger } from '../control/ledger.js'
 import { type Control, createControl } from '../control/server.js'
 import { socketPathOf } from '../control/socket.js'
-import { createPeer, defaultStateDir, P2pError, type Peer, parsePeerUrl, type Rates } from '../index.js'
+import { createPeer, defaultStateDir, formatInvite, P2pError, type Peer, parsePeerUrl, type Rates } from '../index.js'
 import { capOf } from './amounts.js'
 import { createMissingFolder, type PeerFlags, peersOf, readSecret } from './inputs.js'
+import { type Membership, type MembershipFlags, openMembership, type Place } from './membership.js'
 import { say, writeJson } from './output.js'
+import { isEverywhere, isLoopback } from './reach.js'
 import { runShell } from './shell.js'
 import { stoppedExitCode, watchStops } from './stop.js'
 
-export interface StartFlags extends PeerFlags {
-  readonly dir?: string
+export interface StartFlags extends PeerFlags, MembershipFlags {
+  readonly dir?: string | undefined
+  /** No private network. */
+  readonly open?: boolean
   readonly url?: string
   readonly host?: string
   readonly port?: number
@@ -35,34 +39,62 @@ export async function start(flags: StartFlags): Promise<number> {
   // Not commander's mandatory option: it would be missed before a misspelt --dir is noticed.
   if (dir === undefined)
     throw new P2pError('USAGE', 'There is no folder to share', { advice: 'Name one with --dir FOLDER.' })
-  checkReach(url, host)
+  const open = flags.open === true
+  checkOpen(flags)
+  checkReach(url, host, open)
   const { typed, listed } = await peersOf(flags)
   const fetchSecret = flags.secretFile === undefined ? undefined : await readSecret(flags.secretFile)
-  await createMissingFolder(dir)
-
   const stateDir = flags.stateDir ?? defaultStateDir(dir)
+  // Members of a private network alone are let in, so others may knock: an invite is of use on other machines then.
+  const place: Place = { host: host ?? (open ? '127.0.0.1' : '0.0.0.0'), isUrlGiven: url !== undefined }
+  checkPeers(typed, open)
+  await createMissingFolder(dir)
+  const membership = open ? undefined : await openMembership(flags, stateDir)
+
   const rates = ratesOf(flags)
   const limits = { uploadSlots: flags.slots, cacheBytes: flags.cache }
-  const started = createPeer({ dir, url, host, port, peers: typed, fetchSecret, stateDir, rates, ...limits })
+  const network = membership?.options
+  const started = createPeer({
+    ...{ dir, url, host: place.host, port, network, peers: typed, fetchSecret, stateDir, rates },
+    ...limits
+  })
   const ledger = createLedger(started, rates)
   const { peer } = ledger
-  const control = createControl({ ledger, socketPath: socketPathOf(stateDir), dir: resolve(dir) })
+  const control = createControl({
+    ledger,
+    socketPath: socketPathOf(stateDir),
+    dir: resolve(dir),
+    network: membership?.control(peer)
+  })
   if (json) peer.event$.subscribe(writeJson)
+  const unfollow = membership?.follow(peer)
   try {
     const ready = await Promise.race([peer.ready(), firstValueFrom(stops.stop$.pipe(map(() => undefined)))])
     if (ready !== undefined) {
+      const addresses = await membership?.reachedAt(ready, place)
       await beReachable(control)
-      say(`Sharing ${dir} at ${ready}`)
+      say(membership ? `Sharing ${dir} with the network ${membership.name} at ${ready}` : `Sharing ${dir} at ${ready}`)
       say(shell ? 'Type help to see the commands, exit to leave.' : 'Ctrl-C stops it.')
-      say(`Others join with: p2p-rx start --dir FOLDER --port 0 --peer ${ready}`)
-      for (const url of listed) greet(peer, url)
+      if (membership === undefined) say(`Others join with: p2p-rx start --open --dir FOLDER --port 0 --peer ${ready}`)
+      else tellInvite(membership, addresses ?? [], json)
+      for (const url of [...listed, ...(membership?.peers ?? [])]) greet(peer, url)
       await (shell ? runShell(ledger, { stops, json, progress, limits }) : firstValueFrom(stops.stop$))
     }
     // To be asked to stop is how a service ends: nothing was left undone.
     return stops.reason === undefined || stops.reason === 'asked' ? 0 : stoppedExitCode(stops.reason)
   } finally {
+    unfollow?.()
     await control.close()
     await peer.close()
+  }
+}
+
+/** Shown to somebody who looks at it; what is written to a file or a log stays without the secret. */
+function tellInvite({ name, options }: Membership, addresses: readonly string[], json: boolean): void {
+  if (json || !process.stderr.isTTY) say('Others join with an invite: p2p-rx invite prints one.')
+  else {
+    say('Others join with p2p-rx join and this invite. Whoever has it is a member:')
+    say(formatInvite({ addresses, name, secret: options.secret }))
   }
 }
 
@@ -89,17 +121,33 @@ function greet(peer: Peer, url: string): void {
   peer.hello(url).subscribe({ error: () => undefined })
 }
 
+/** What makes a private network makes no sense in the open. */
+function checkOpen({ open, network, password, passwordFile }: StartFlags): void {
+  if (open !== true) return
+  const said = password === true ? '--password' : passwordFile === undefined ? undefined : '--password-file'
+  if (said === undefined) return
+  throw new P2pError('USAGE', `--open and ${said} contradict each other`, {
+    advice: `Leave out one of them${network === undefined ? '' : `; --network ${network} is private`}.`
+  })
+}
+
+/** The one refusal of a first try: who came from an open network finds out here what changed. */
+function checkPeers(urls: readonly string[], open: boolean): void {
+  const wrong = urls.find((url) => url.startsWith('http:'))
+  if (open || wrong === undefined) return
+  throw new P2pError('USAGE', `${wrong} is in the open, and this peer is private`, {
+    advice: 'Add --open to be in the open too, or join its private network with an invite.'
+  })
+}
+
 /** Warns of a URL nobody can reach, and refuses to announce the wildcard: to others it means themselves. */
-function checkReach(url: string | undefined, host: string | undefined): void {
+function checkReach(url: string | undefined, host: string | undefined, open: boolean): void {
   if (url === undefined) {
-    if (host !== '0.0.0.0' && host !== '::') return
+    // Members are told all addresses of this machine.
+    if (!open || host === undefined || !isEverywhere(host)) return
     const advice = "Add this computer's address, like --url http://192.168.1.7:4242."
     throw new P2pError('USAGE', `Nobody can call back the address ${host}`, { advice })
   }
-  if (host === undefined && !isLoopback(new URL(parsePeerUrl(url)).hostname))
+  if (open && host === undefined && !isLoopback(new URL(parsePeerUrl(url)).hostname))
     say(`Warning: others cannot reach ${url} while only 127.0.0.1 listens; add --host 0.0.0.0.`, 'yellow')
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127\./.test(hostname)
 }

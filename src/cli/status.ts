@@ -27,9 +27,15 @@ export async function status(flags: StatusFlags): Promise<number> {
   return 0
 }
 
-function linesOf({ url, dir, peers, files, hashed, transfers, rates }: Status): string[] {
+function linesOf({ url, dir, network, peers, files, hashed, transfers, rates }: Status): string[] {
   const rows: readonly (readonly [string, string])[] = [
     ['url', url],
+    ...(network === undefined
+      ? []
+      : ([
+          ['network', network.name],
+          ['id', network.id]
+        ] as const)),
     ['folder', dir],
     ['peers', `${peers.up} up of ${peers.known} known`],
     [

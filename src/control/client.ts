@@ -2,7 +2,16 @@
 import { request } from 'node:http'
 import { StringDecoder } from 'node:string_decoder'
 import { Observable } from 'rxjs'
-import type { FetchOptions, FolderProgress, KnownPeer, PeerEvent, Progress, Rates, SharedFile } from '../index.js'
+import type {
+  FetchOptions,
+  FolderProgress,
+  Handed,
+  KnownPeer,
+  PeerEvent,
+  Progress,
+  Rates,
+  SharedFile
+} from '../index.js'
 import { failure, isFailure } from './failure.js'
 import type { Done, Dropped, Failure, RatesChange, Status } from './messages.js'
 import { reachable } from './socket.js'
@@ -18,6 +27,7 @@ export interface ControlClient {
   readonly fetch: (name: string, options?: FetchOptions) => Observable<Progress | Failure>
   readonly fetchAll: (pattern: string, options?: FetchOptions) => Observable<FolderProgress | Failure>
   readonly changeRates: (change: RatesChange) => Observable<Rates | Failure>
+  readonly rotate: () => Observable<Handed | Failure>
   readonly events: () => Observable<PeerEvent | Dropped | Failure>
 }
 
@@ -32,6 +42,7 @@ export function createControlClient(socketPath: string): ControlClient {
     events: () => get('/v1/events', 'lines'),
     fetch: (name, options) => post('/v1/fetch', { name, ...options }, 'lines'),
     fetchAll: (pattern, options) => post('/v1/fetch-all', { pattern, ...options }, 'lines'),
+    rotate: () => post('/v1/network/rotate', {}, 'lines'),
     changeRates: (change) => post('/v1/rates', change, 'one')
   }
 }
@@ -108,6 +119,6 @@ function ask<T extends object>(socketPath: string, { method, path, body, shape }
 const isDone = (value: object): value is Done => 'type' in value && value.type === 'done'
 
 const SAME_VERSION = 'Check that both are the same version of p2p-rx.'
-const NAME_ONE = 'Name a peer with --peer http://HOST:PORT.'
+const NAME_ONE = 'Name a peer with --peer URL.'
 const gone = (message: string) =>
   failure('NETWORK', message, 'Start it again, then run the same command again to go on.')

@@ -76,6 +76,8 @@ export interface Status {
   readonly pid: number
   readonly url: string
   readonly dir: string
+  /** Who the peer is in its private network, and where members can reach it; absent in the open. */
+  readonly network?: { readonly name: string; readonly id: string; readonly addresses: readonly string[] }
   readonly peers: { readonly up: number; readonly known: number }
   /** Absent while the folder is being read for the first time. */
   readonly files?: number

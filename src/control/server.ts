@@ -12,9 +12,11 @@ import {
   switchMap,
   takeUntil,
   throwError,
-  timeout
+  timeout,
+  toArray
 } from 'rxjs'
 import type { GenericSchema } from 'valibot'
+import type { Handed } from '../index.js'
 import { readBody } from './body.js'
 import { failure, failureOf, isFailure } from './failure.js'
 import type { Ledger } from './ledger.js'
@@ -38,6 +40,16 @@ export interface ControlInit {
   readonly socketPath: string
   /** The shared folder, for `status`. */
   readonly dir: string
+  /** The private network the peer is in; absent in the open. */
+  readonly network?: ControlledNetwork | undefined
+}
+
+/** What commands may know and order of a private network. */
+export interface ControlledNetwork {
+  /** Once the peer listens. */
+  readonly about: () => NonNullable<Status['network']>
+  /** Makes a new secret and hands it to the members; emits what became of it for each. */
+  readonly rotate: () => Observable<Handed>
 }
 
 export interface Control {
@@ -49,7 +61,7 @@ export interface Control {
 
 type Route = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>
 
-export function createControl({ ledger, socketPath, dir }: ControlInit): Control {
+export function createControl({ ledger, socketPath, dir, network }: ControlInit): Control {
   const { peer } = ledger
   const closing$ = new Subject<void>()
 
@@ -84,6 +96,7 @@ export function createControl({ ledger, socketPath, dir }: ControlInit): Control
       pid: process.pid,
       url: await peer.ready(),
       dir,
+      ...(network === undefined ? {} : { network: network.about() }),
       peers: { up: known.filter(({ state }) => state === 'up').length, known: known.length },
       ...(await firstValueFrom(count$, { defaultValue: {} })),
       transfers: ledger.transfers(),
@@ -95,6 +108,10 @@ export function createControl({ ledger, socketPath, dir }: ControlInit): Control
     '/v1/status': { GET: async (_, response) => reply(response, 200, await status()) },
     '/v1/peers': { GET: (_, response) => list(response, peer.peers$) },
     '/v1/files': { GET: (_, response) => list(response, peer.shared$) },
+    // To its end, whoever waits for it: half of the members with another secret would be two networks.
+    '/v1/network/rotate': {
+      POST: (_, response) => list(response, (network ?? OPEN).rotate().pipe(toArray()))
+    },
     '/v1/events': { GET: (_, response) => pour(response, untilClosed(peer.event$), 'drop') },
     '/v1/fetch': {
       POST: ordered(FETCH_BODY, ({ name, ...options }, response) =>
@@ -173,6 +190,16 @@ function reply(response: ServerResponse, status: number, value: object): void {
 function* linesOf(items: readonly object[]): Generator<string> {
   for (const item of items) yield `${JSON.stringify(item)}\n`
   yield `${JSON.stringify({ type: 'done' } satisfies Done)}\n`
+}
+
+const OPEN: Pick<ControlledNetwork, 'rotate'> = {
+  rotate: () =>
+    throwError(() =>
+      Object.assign(new Error('This peer is in no private network'), {
+        code: 'USAGE',
+        advice: 'Start one without --open.'
+      })
+    )
 }
 
 const stopped = () =>

@@ -38,9 +38,12 @@ export interface Networks {
   readonly remove: (name: string) => Promise<void>
 }
 
+/** Where the networks are kept, each in a folder of its name. */
+export const networksFolder = (root: string) => join(root, 'networks')
+
 /** `root` is the folder of all state of p2p-rx. */
 export function openNetworks(root: string): Networks {
-  const folder = join(root, 'networks')
+  const folder = networksFolder(root)
   const fileOf = (name: string) => join(folder, checkNetworkName(name), 'secret')
 
   async function load(name: string): Promise<Network | undefined> {
@@ -65,7 +68,8 @@ export function openNetworks(root: string): Networks {
       const there = await load(name)
       const isSame = there !== undefined && Buffer.from(there.secret).equals(secret)
       if (there !== undefined && (given === undefined || isSame)) return there
-      const advice = 'Choose another name for the one you join with --network NAME; if its secret was changed, take the new one with `p2p-rx join --replace`.'
+      const advice =
+        'Choose another name for the one you join with --network NAME; if its secret was changed, take the new one with `p2p-rx join --replace`.'
       throw new P2pError('EXISTS', `You have a network ${name} already, which is another one`, { advice })
     },
     async replace(name, secret) {

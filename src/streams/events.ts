@@ -13,6 +13,8 @@ export type Happening =
   | { readonly type: 'id-changed'; readonly url: PeerUrl; readonly pinnedId: string; readonly id: string }
   /** A peer that answers is now reached at another of its addresses. */
   | { readonly type: 'peer-moved'; readonly url: PeerUrl; readonly from: PeerUrl }
+  /** Our private network has another secret now, from the member with this id, or by our own user. */
+  | { readonly type: 'secret-changed'; readonly id?: string }
   /** Somebody (or we ourselves: `from` is absent) asks for a file. */
   | { readonly type: 'query-received'; readonly name: string; readonly id: string; readonly from?: PeerUrl }
   /** One outgoing call. */

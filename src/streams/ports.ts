@@ -215,9 +215,14 @@ export interface Transport {
   list: (peer: PeerUrl, after: string) => Observable<FileList | Failed>
   /** Whom the neighbour knows. Absent where peers are not told of each other. */
   contacts?: (peer: PeerUrl) => Observable<ContactsOutcome>
+  /** Hands the changed secret of our private network to a member. Absent where there is none. */
+  handSecret?: (peer: PeerUrl, secret: Uint8Array) => Observable<HandOver>
   /** Ends what is under way and lets go of connections kept for later; afterwards nothing is called any more. */
   close?: () => void
 }
+
+/** How a member took the changed secret of its network; `declined`: it would not have it from us. */
+export type HandOver = { readonly type: 'taken' } | { readonly type: 'declined' } | Failed
 
 /** What neighbours may ask of us. */
 export interface Inbound {
@@ -243,6 +248,11 @@ export interface Inbound {
   /** The root of a file, which may take up to `waitMs`; nothing when it is not known by then. Errors as `open`. */
   rootOf: (name: string, waitMs: number) => Promise<string | undefined>
   list: (after: string) => FileList
+  /**
+   * The member with this id hands us a changed secret of our private network; whether we took it. Absent where secrets
+   * are not taken from others.
+   */
+  handed?: (secret: Uint8Array, id: string) => Promise<boolean>
 }
 
 /** The shared folder. */

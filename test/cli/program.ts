@@ -30,10 +30,13 @@ export interface Running {
   readonly ended: Promise<Ended>
 }
 
-/** An environment in which nothing of this machine's user is read or written. */
+/**
+ * An environment in which nothing of this machine's user is read or written. Peers start in the open there, where a test can
+ * look at what they say; the tests of private networks say `P2PRX_OPEN: ''`.
+ */
 export function environment(home: string, extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   const { PATH } = process.env
-  return { PATH, HOME: home, TMPDIR: home, LANG: 'C.UTF-8', ...extra }
+  return { PATH, HOME: home, TMPDIR: home, LANG: 'C.UTF-8', P2PRX_OPEN: '1', ...extra }
 }
 
 /** A folder of this test's own, gone after it. */

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { finalize, NEVER, Observable, of, Subject } from 'rxjs'
+import { EMPTY, finalize, NEVER, Observable, of, Subject } from 'rxjs'
 import { onTestFinished } from 'vitest'
 import { createLedger } from '../../src/control/ledger.js'
 import { createControl } from '../../src/control/server.js'
@@ -45,6 +45,8 @@ export function fakePeer({ shared$ = of(FILES) } = {}): FakePeer {
     id: undefined,
     setRefused: () => undefined,
     forgetId: () => undefined,
+    setSecret: () => undefined,
+    handSecret: () => EMPTY,
     ready: () => Promise.resolve('http://me:1'),
     close: () => Promise.resolve(),
     destroy: () => Promise.resolve(),

@@ -15,7 +15,11 @@ const PROGRAM = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url)
 
 function start(field: Field, ...args: string[]) {
   if (!existsSync(PROGRAM)) throw new Error('there is no dist/: run `npm run build` first')
-  const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [PROGRAM, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // Python nodes speak plain HTTP.
+    env: { ...process.env, P2PRX_OPEN: '1' }
+  })
   const exited = once(child, 'exit')
   field.atEnd(async () => {
     child.kill('SIGKILL')

@@ -1,6 +1,6 @@
 /** The one server on the one port: limits, guard and routing. What is answered is decided elsewhere. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Member } from '../tls/member.js'
@@ -39,14 +39,7 @@ export function createPeerServer(init: PeerServerInit): PeerServer {
     connectionsCheckingInterval: Math.ceil(limits.headersTimeoutMs / 4)
   }
   const server =
-    member === undefined
-      ? createServer(options)
-      : createTlsServer({
-          ...options,
-          ...member.serverOptions,
-          noDelay: true,
-          handshakeTimeout: limits.headersTimeoutMs
-        })
+    member === undefined ? createServer(options) : createMembersServer(member, options, limits.headersTimeoutMs)
   server.maxConnections = limits.maxConnections
   server.maxRequestsPerSocket = limits.maxRequestsPerSocket
   // One more than allowed, since Node drops what is above without a word, and `Origin` might be in it.
@@ -80,6 +73,16 @@ export function createPeerServer(init: PeerServerInit): PeerServer {
       for (const socket of open) socket.destroy()
     }
   }
+}
+
+/** Shows what follows from the secret of the network as it is at each moment. */
+function createMembersServer(member: Member, options: ServerOptions, handshakeTimeout: number): TlsServer {
+  const server = createTlsServer({ ...options, ...member.serverOptions, noDelay: true, handshakeTimeout })
+  server.once(
+    'close',
+    member.onChange(() => server.setSecureContext(member.serverOptions))
+  )
+  return server
 }
 
 function ignore(): void {}

@@ -9,6 +9,7 @@ import type {
   Failed,
   FileList,
   Greeting,
+  HandOver,
   Inbound,
   Outcome,
   PeerUrl,
@@ -21,7 +22,7 @@ import type { Member } from '../tls/member.js'
 import type { Line } from '../xmlrpc/call.js'
 import { askForeign } from '../xmlrpc/foreign.js'
 import { learn, respelled } from '../xmlrpc/learn.js'
-import { askP2prx, contactsOf, listP2prx, type Self } from '../xmlrpc/p2prx.js'
+import { askP2prx, contactsOf, listP2prx, rotateP2prx, type Self } from '../xmlrpc/p2prx.js'
 import { abortable, failed, followed, isFailure } from './abortable.js'
 import { addressesAt } from './addresses.js'
 import { type Carrier, IN_THE_CLEAR } from './carrier.js'
@@ -40,6 +41,8 @@ import { DEFAULT_SLOTS } from './slots.js'
 
 /** All calls of a greeting together: three round trips, and a neighbour that is busy with another caller. */
 const HELLO_DEADLINE_MS = 5_000
+/** To write a secret down. */
+const HAND_OVER_DEADLINE_MS = 5_000
 /** To one page of a list. */
 const LIST_DEADLINE_MS = 10_000
 /** From the first sign of an answer to its end: a neighbour that brings a large file first takes its time, but not for ever. */
@@ -269,6 +272,16 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
     hashes: (holder, request) => abortable((signal) => askHashes(dataLine(holder, signal), request)),
 
     rootOf: (holder, name, waitMs) => abortable((signal) => askRoot(dataLine(holder, signal), name, waitMs)),
+
+    // On a connection of its own: who is at the other end is looked at now.
+    ...(member === undefined
+      ? {}
+      : {
+          handSecret: (peer: PeerUrl, secret: Uint8Array) =>
+            abortable<HandOver>((signal) => rotateP2prx(line(peer, signal), secret)).pipe(
+              timeout({ first: HAND_OVER_DEADLINE_MS, with: () => of(TIMED_OUT) })
+            )
+        }),
 
     setRates: (changed) => rates.set(changed),
 

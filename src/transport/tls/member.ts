@@ -1,8 +1,9 @@
 /** A member of a private network: how it connects, how it is connected to, and whom it does not talk to. */
-import { constants, createPublicKey } from 'node:crypto'
+import { constants, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
 import {
   type ConnectionOptions,
   createSecureContext,
+  type SecureContext,
   type SecureContextOptions,
   type TLSSocket,
   type TlsOptions
@@ -14,6 +15,9 @@ import { networkCa } from './network-ca.js'
 
 /** Ids that are refused at once; a network that has to refuse more wants a new secret. */
 const MAX_REFUSED = 4_096
+
+/** Connections made with a secret that was changed end then: time enough for the answer to whoever changed it. */
+export const LAST_WORDS_MS = 2_000
 
 export interface MemberInit {
   /** Of the network: whoever has it is a member. */
@@ -34,14 +38,27 @@ export interface Member {
   readonly isRefused: (id: PeerId) => boolean
   /** These are refused from now on, in place of those before; their connections end at once. Errors with USAGE. */
   readonly setRefused: (ids: Iterable<PeerId>) => void
+  /** Whoever shows membership by an earlier secret is refused from now on; connections that were made by it end soon. */
+  readonly setSecret: (secret: Uint8Array) => void
+  readonly isSecret: (secret: Uint8Array) => boolean
+  /** Called after each change of the secret: `serverOptions` are others then. Gives what ends that. */
+  readonly onChange: (changed: () => void) => () => void
 }
 
-export function createMember({ secret, key }: MemberInit): Member {
-  const privateKey = readPeerKey(key)
+/** What follows from the secret. */
+interface Standing {
+  readonly secret: Uint8Array
+  readonly credentials: SecureContextOptions
+  /** Made once: reading keys and certificates costs more than a handshake. */
+  readonly context: SecureContext
+  readonly authority: KeyObject
+}
+
+function standingOf(secret: Uint8Array, key: string): Standing {
   const { certificate, key: signingKey } = networkCa(secret)
   const credentials: SecureContextOptions = {
     ca: certificate,
-    cert: createCertificate({ kind: 'member', publicKey: createPublicKey(privateKey), signingKey }),
+    cert: createCertificate({ kind: 'member', publicKey: createPublicKey(readPeerKey(key)), signingKey }),
     key,
     minVersion: 'TLSv1.3',
     // The quickest first where the processor helps with AES, as nearly all do.
@@ -50,26 +67,35 @@ export function createMember({ secret, key }: MemberInit): Member {
     // A connection that continues an earlier one shows no certificate, and so nobody to compare with.
     secureOptions: constants.SSL_OP_NO_TICKET
   }
-  const id = peerIdOf(privateKey)
+  const authority = new X509Certificate(certificate).publicKey
+  return { secret, credentials, context: createSecureContext(credentials), authority }
+}
+
+export function createMember({ secret, key }: MemberInit): Member {
+  let standing = standingOf(secret, key)
+  const id = peerIdOf(readPeerKey(key))
   const open = new Set<TLSSocket>()
+  const listeners = new Set<() => void>()
   let refused: ReadonlySet<PeerId> = new Set()
+
+  /** A handshake may have begun before the secret was changed. */
+  const isOfNow = (socket: TLSSocket) => socket.getPeerX509Certificate()?.verify(standing.authority) === true
 
   return {
     id,
-    serverOptions: {
-      ...credentials,
-      requestCert: true,
-      rejectUnauthorized: true
+    get serverOptions() {
+      return { ...standing.credentials, requestCert: true, rejectUnauthorized: true }
     },
-    clientOptions: {
-      // Made once: reading keys and certificates costs more than a handshake.
-      secureContext: createSecureContext(credentials),
-      rejectUnauthorized: true,
-      // Members are known by their keys. Their addresses change, and no certificate could keep up with them.
-      checkServerIdentity: () => undefined
+    get clientOptions() {
+      return {
+        secureContext: standing.context,
+        rejectUnauthorized: true,
+        // Members are known by their keys. Their addresses change, and no certificate could keep up with them.
+        checkServerIdentity: () => undefined
+      }
     },
     admit(socket) {
-      const other = socket.authorized && !socket.isSessionReused() ? peerIdAt(socket) : undefined
+      const other = socket.authorized && !socket.isSessionReused() && isOfNow(socket) ? peerIdAt(socket) : undefined
       if (other === undefined || refused.has(other)) return undefined
       open.add(socket)
       socket.once('close', () => open.delete(socket))
@@ -82,6 +108,19 @@ export function createMember({ secret, key }: MemberInit): Member {
         const other = peerIdAt(socket)
         if (other === undefined || refused.has(other)) socket.destroy()
       }
+    },
+    isSecret: (other) => Buffer.from(other).equals(standing.secret),
+    setSecret(changed) {
+      standing = standingOf(changed, key)
+      for (const listener of listeners) listener()
+      const before = [...open]
+      setTimeout(() => {
+        for (const socket of before) socket.destroy()
+      }, LAST_WORDS_MS).unref()
+    },
+    onChange(changed) {
+      listeners.add(changed)
+      return () => listeners.delete(changed)
     }
   }
 }

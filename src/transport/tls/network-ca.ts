@@ -31,7 +31,12 @@ export function networkCa(secret: Uint8Array): NetworkCa {
  * Errors with USAGE when the secret is too short to be one.
  */
 export function derive(secret: Uint8Array, purpose: string, bytes: number): Buffer {
-  if (secret.length < MIN_SECRET_BYTES || secret.length > MAX_SECRET_BYTES)
-    throw new P2pError('USAGE', `The secret of a network has ${MIN_SECRET_BYTES} to ${MAX_SECRET_BYTES} bytes`)
+  checkSecret(secret)
   return Buffer.from(hkdfSync('sha256', secret, '', `p2p-rx ${purpose}`, bytes))
+}
+
+/** Errors with USAGE when it is too short or too long to be the secret of a network. */
+export function checkSecret(secret: Uint8Array): void {
+  if (secret.length >= MIN_SECRET_BYTES && secret.length <= MAX_SECRET_BYTES) return
+  throw new P2pError('USAGE', `The secret of a network has ${MIN_SECRET_BYTES} to ${MAX_SECRET_BYTES} bytes`)
 }

@@ -1,6 +1,6 @@
 /** What p2p-rx peers say to each other: an offer instead of content, and a little more about the query. */
 import * as v from 'valibot'
-import type { Contact, ContactsOutcome, FileList, Outcome, PeerUrl, Question } from '../../streams/ports.js'
+import type { Contact, ContactsOutcome, FileList, HandOver, Inbound, Outcome, PeerUrl, Question } from '../../streams/ports.js'
 import { callerId } from '../http/caller.js'
 import { CallFailed } from '../http/failure.js'
 import { MAX_DEADLINE_MS } from '../http/limits.js'
@@ -21,6 +21,7 @@ import {
   MAX_HOLDERS,
   Milliseconds,
   Name,
+  NetworkSecret,
   OfferStruct,
   WholeRoot
 } from './schemas.js'
@@ -51,6 +52,7 @@ const QueryParams = v.strictTuple([
     root: v.optional(WholeRoot)
   })
 ])
+const RotateParams = v.strictTuple([v.strictObject({ secret: NetworkSecret })])
 const ListParams = v.strictTuple([v.strictObject({ after: Name })])
 
 const unhandled = fault(UNHANDLED, "Couldn't handle the query")
@@ -115,12 +117,28 @@ export function p2prxMethods(self: Self, { inbound, as, addresses = () => [as()]
       }
     }
   }
-  return new Map([
+  const methods = new Map([
     ['p2prx.hello', hello],
     ['p2prx.peers', peers],
     ['p2prx.query', query],
     ['p2prx.list', list]
   ])
+  const { handed } = inbound
+  if (handed !== undefined) methods.set('p2prx.rotate', rotate(handed))
+  return methods
+}
+
+function rotate(handed: NonNullable<Inbound['handed']>): Method {
+  return {
+    signatures: [['boolean', 'struct']],
+    help: 'Hands over the changed secret of the network as {secret}, in base64url; false when it is not taken from the caller.',
+    inBatch: false,
+    async run(params, { callerId }) {
+      const [{ secret }] = v.parse(RotateParams, params)
+      if (callerId === undefined) throw denied()
+      return await handed(new Uint8Array(Buffer.from(secret, 'base64url')), callerId)
+    }
+  }
 }
 
 /** Says hello; no addresses are a visitor's. Tells who the neighbour is, or nothing when it is none of our kind. */
@@ -175,6 +193,12 @@ export async function listP2prx(line: Line, after: string): Promise<FileList> {
     ...(root === '' ? {} : { root })
   }))
   return { files: rows, more }
+}
+
+export async function rotateP2prx(line: Line, secret: Uint8Array): Promise<HandOver> {
+  const words = { secret: Buffer.from(secret).toString('base64url') }
+  const answer = await answerOf(await post(line, 'p2prx.rotate', [words]), line)
+  return answer.type === 'value' && answer.value === true ? { type: 'taken' } : { type: 'declined' }
 }
 
 function read<S extends v.GenericSchema>(schema: S, value: XmlRpcValue): v.InferOutput<S> {

@@ -26,6 +26,8 @@ export const ForeignUrl = v.pipe(v.string(), v.maxLength(MAX_FOREIGN_URL_CHARS))
 export const History = v.pipe(v.array(ForeignUrl), v.maxLength(MAX_FOREIGN_HISTORY))
 export const Asking = v.pipe(v.array(ForeignUrl), v.maxLength(MAX_ASKING))
 export const Secret = v.pipe(v.string(), v.maxLength(MAX_SECRET_CHARS))
+/** The secret of a private network, of 16 to 64 bytes in base64url. */
+export const NetworkSecret = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{22,86}$/))
 export const Milliseconds = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 
 const SizeBytes = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
