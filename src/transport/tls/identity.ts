@@ -1,5 +1,12 @@
 /** Who a peer is: an Ed25519 key of its own, and the id that follows from it. Pure. */
-import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  type X509Certificate
+} from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
 import { P2pError } from '../../errors.js'
 
@@ -36,16 +43,31 @@ export function peerIdOf(key: KeyObject): PeerId {
     .digest('hex')
 }
 
-/** Each connection is looked at once. */
-const ids = new WeakMap<object, PeerId>()
+/** Who is at the other end of a connection, and by what. */
+interface Shown {
+  readonly id: PeerId
+  readonly certificate: X509Certificate
+}
+
+/** Each connection is looked at once: at a client Node has no certificate the second time. */
+const shown = new WeakMap<object, Shown>()
 
 /** Who is at the other end of a connection whose handshake has ended; nothing where there is no certificate. */
 export function peerIdAt(socket: TLSSocket): PeerId | undefined {
-  const known = ids.get(socket)
+  return shownAt(socket)?.id
+}
+
+/** Whether the certificate at the other end is signed by this authority. */
+export function isSignedBy(socket: TLSSocket, authority: KeyObject): boolean {
+  return shownAt(socket)?.certificate.verify(authority) === true
+}
+
+function shownAt(socket: TLSSocket): Shown | undefined {
+  const known = shown.get(socket)
   if (known !== undefined) return known
   const certificate = socket.getPeerX509Certificate()
   if (certificate === undefined) return undefined
-  const id = peerIdOf(certificate.publicKey)
-  ids.set(socket, id)
-  return id
+  const made = { id: peerIdOf(certificate.publicKey), certificate }
+  shown.set(socket, made)
+  return made
 }

@@ -10,7 +10,7 @@ import {
 } from 'node:tls'
 import { P2pError } from '../../errors.js'
 import { createCertificate } from './certificate.js'
-import { isPeerId, type PeerId, peerIdAt, peerIdOf, readPeerKey } from './identity.js'
+import { isPeerId, isSignedBy, type PeerId, peerIdAt, peerIdOf, readPeerKey } from './identity.js'
 import { networkCa } from './network-ca.js'
 
 /** Ids that are refused at once; a network that has to refuse more wants a new secret. */
@@ -79,7 +79,7 @@ export function createMember({ secret, key }: MemberInit): Member {
   let refused: ReadonlySet<PeerId> = new Set()
 
   /** A handshake may have begun before the secret was changed. */
-  const isOfNow = (socket: TLSSocket) => socket.getPeerX509Certificate()?.verify(standing.authority) === true
+  const isOfNow = (socket: TLSSocket) => isSignedBy(socket, standing.authority)
 
   return {
     id,
