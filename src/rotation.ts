@@ -8,8 +8,8 @@ import type { Member } from './transport/tls/member.js'
 
 /** Members the secret is handed to at a time. */
 const CONCURRENT_HAND_OVERS = 16
-/** A network is given a new secret a few times in its life; more often, somebody plays with us. */
-const MIN_PAUSE_MS = 60_000
+/** Nobody changes a secret more often by hand; somebody who plays with us must not wear out the disk. */
+const MIN_PAUSE_MS = 5_000
 
 /** What became of handing the secret to one member. */
 export interface Handed {

@@ -12,9 +12,10 @@ export const canAsk = (): boolean => process.stdin.isTTY && process.stderr.isTTY
 
 /** Asks at the terminal, without showing what is typed. Empty when there is no more input. */
 export async function askHidden(question: string): Promise<string> {
-  process.stderr.write(question)
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
   const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true, historySize: 0 })
+  // Only now does the terminal show nothing of what is typed.
+  process.stderr.write(question)
   try {
     return await new Promise<string>((resolve) => {
       lines.on('line', resolve)
