@@ -344,7 +344,11 @@ export function createPeer(given: PeerOptions): Peer {
       http?.setRates(rates)
     },
     id: membership?.member.id,
-    setRefused: (ids) => membership?.member.setRefused(ids),
+    setRefused(ids) {
+      membership?.member.setRefused(ids)
+      for (const { url, id } of knownPeers(directory.state()))
+        if (id !== undefined && ids.includes(id)) directory.send({ type: 'fail', url, reason: 'unwanted' })
+    },
     forgetId: (url) => pins.forget(pinnedUnder(parsePeerUrl(url))),
     setSecret: (secret) => rotation?.use(secret),
     handSecret: (secret) =>

@@ -17,8 +17,7 @@ const MAX_PASSWORD_CHARS = 1_024
 export async function passwordSecret(network: string, password: string): Promise<Uint8Array> {
   // The same characters may be typed in two ways.
   const text = password.normalize('NFC')
-  const chars = [...text].length
-  if (chars < MIN_PASSWORD_CHARS || chars > MAX_PASSWORD_CHARS)
+  if (text.length < MIN_PASSWORD_CHARS || text.length > MAX_PASSWORD_CHARS)
     throw new P2pError('USAGE', `A password has ${MIN_PASSWORD_CHARS} to ${MAX_PASSWORD_CHARS} characters`, {
       advice: 'Take four random words or more, or leave it out: a secret that p2p-rx draws cannot be guessed.'
     })

@@ -135,7 +135,7 @@ function rotate(handed: NonNullable<Inbound['handed']>): Method {
     inBatch: false,
     async run(params, { callerId }) {
       const [{ secret }] = v.parse(RotateParams, params)
-      if (callerId === undefined) throw denied()
+      if (callerId === undefined) return denied()
       return await handed(new Uint8Array(Buffer.from(secret, 'base64url')), callerId)
     }
   }
