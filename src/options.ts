@@ -92,6 +92,11 @@ export interface PeerOptions {
  */
 export function parsePeerUrl(text: string): PeerUrl {
   if (peerKey(text) !== undefined) return text
+  // Not repeated: it holds a secret.
+  if (/^p2prx:/i.test(text)) {
+    const advice = 'Run `p2p-rx join` and paste it there.'
+    throw new P2pError('BAD_URL', 'That is an invite, not the URL of a peer', { advice })
+  }
   throw new P2pError('BAD_URL', `${JSON.stringify(text.slice(0, MAX_URL_LENGTH))} is not the URL of a peer`)
 }
 

@@ -64,7 +64,7 @@ export const peerOption = () =>
     'a peer to ask, like https://192.168.1.7:4242, or http: for open ones; may be repeated'
   ).argParser(collectUrls)
 export const peersOption = () => option('--peers <file>', 'a file with a peer on each line; # begins a comment')
-export const stateDirOption = (description: string) => option('--state-dir <folder>', description)
+const stateDirOption = (description: string) => option('--state-dir <folder>', description)
 export const runningDirOption = () => dirOption('through the peer that runs for this folder')
 export const runningStateDirOption = () => stateDirOption('through the peer that runs with this state folder')
 export const rateOption = (flags: string, description: string) => option(`${flags} <rate>`, description).argParser(rate)

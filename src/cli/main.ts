@@ -49,6 +49,15 @@ function withoutOverruled<T extends object>(given: T, command: Command): T {
   return { ...flags, peer: undefined, peers: undefined }
 }
 
+/** A network that is typed is meant, whatever the environment says of the open. */
+function withoutOverruledOpen(flags: StartFlags, command: Command): StartFlags {
+  const isTyped = (name: string) => command.getOptionValueSource(name) === 'cli'
+  const typed = ['network', 'password', 'passwordFile'].find(isTyped)
+  if (typed === undefined || flags.open !== true) return flags
+  if (isTyped('open')) command.error('error: a peer is in the open or in a network; leave out --open or the network')
+  return { ...flags, open: false }
+}
+
 /** Of --overwrite, --rename and --skip the typed one; that of the environment only where none is. */
 function withoutOverruledExists<T extends object>(flags: T, command: Command): T {
   const names = ['overwrite', 'rename', 'skip']
@@ -75,9 +84,9 @@ withStartOptions(
     // No variable of the environment: it would be taken for the password itself.
     .addOption(new Option('--password', PASSWORD_HELP))
     .addOption(option('--password-file <file>', 'the same, with the password in a file'))
-).action(async (flags: StartFlags) => {
+).action(async (flags: StartFlags, command: Command) => {
   const { start } = await import('./start.js')
-  process.exitCode = await start(flags)
+  process.exitCode = await start(withoutOverruledOpen(flags, command))
 })
 
 program
@@ -225,6 +234,8 @@ function writeUsageError(text: string, write: (text: string) => void): void {
     .trim()
     .replace(/^error: /, '')
     .replace(/\s*\n\s*/g, ' ')
+    // An invite in the wrong place.
+    .replace(/(p2prx:[^#\s]*#)[\w-]+/gi, '$1...')
   write(`p2p-rx: ${/[.?!)]$/.test(sentence) ? sentence : `${sentence}.`} See \`p2p-rx help\`.\n`)
 }
 

@@ -40,7 +40,6 @@ export async function start(flags: StartFlags): Promise<number> {
   if (dir === undefined)
     throw new P2pError('USAGE', 'There is no folder to share', { advice: 'Name one with --dir FOLDER.' })
   const open = flags.open === true
-  checkOpen(flags)
   checkReach(url, host, open)
   const { typed, listed } = await peersOf(flags)
   const fetchSecret = flags.secretFile === undefined ? undefined : await readSecret(flags.secretFile)
@@ -119,16 +118,6 @@ function ratesOf({ up, down, upPerPeer, downPerPeer }: StartFlags): Rates {
 /** One file may serve everybody, so whoever finds itself in it leaves itself out. Who cannot be reached shows in `peers`. */
 function greet(peer: Peer, url: string): void {
   peer.hello(url).subscribe({ error: () => undefined })
-}
-
-/** What makes a private network makes no sense in the open. */
-function checkOpen({ open, network, password, passwordFile }: StartFlags): void {
-  if (open !== true) return
-  const said = password === true ? '--password' : passwordFile === undefined ? undefined : '--password-file'
-  if (said === undefined) return
-  throw new P2pError('USAGE', `--open and ${said} contradict each other`, {
-    advice: `Leave out one of them${network === undefined ? '' : `; --network ${network} is private`}.`
-  })
 }
 
 /** The one refusal of a first try: who came from an open network finds out here what changed. */

@@ -152,7 +152,27 @@ describe('where the invite comes from', () => {
   })
 })
 
+test.each([
+  ['a peer', ['get', 'x', '--peer', INVITE], /That is an invite, not the URL of a peer\. Run `p2p-rx join`/],
+  ['a command', [INVITE], /unknown command/],
+  ['one argument too many', ['status', INVITE], /too many arguments/]
+])('an invite given as %s is not repeated', async (_, args, message) => {
+  const refused = await (await person()).run(args)
+  expect(refused).toMatchObject({ code: 2, out: '' })
+  expect(refused.err).toMatch(message)
+  expect(refused.err).not.toContain(INVITE.split('#')[1])
+})
+
 describe('in the open', () => {
+  test('a network that is typed is meant, whatever the environment says; typed both, it is refused', async () => {
+    const ann = await person()
+    const args = ['start', '--dir', 'files', '--host', '127.0.0.1', '--port', '0', '--network', 'friends']
+    expect((await ann.run(args, 'exit\n', { P2PRX_OPEN: '1' })).err).toMatch(/with the network friends at https:/)
+    const refused = await ann.run([...args, '--open'])
+    expect(refused).toMatchObject({ code: 2, out: '' })
+    expect(refused.err).toMatch(/leave out --open or the network/)
+  })
+
   test('peers of the other kind are refused in one sentence that says what to do', async () => {
     const ann = await person()
     const open = await ann.run(['start', '--dir', 'files', '--port', '0', '--peer', 'http://127.0.0.1:1'])

@@ -44,7 +44,7 @@ test.each([
 
 test.each([
   ['without a name', ['--password-file', 'password'], /A network with a password needs a name/],
-  ['in the open', ['--open', '--password-file', 'password'], /--open and --password-file contradict/],
+  ['in the open', ['--open', '--password-file', 'password'], /leave out --open or the network/],
   ['asked for where nobody can be asked', ['--network', 'family', '--password'], /nobody to ask for the password/]
 ])('a password %s is refused', async (_, args, message) => {
   const ann = await person()

@@ -4,13 +4,13 @@ import { join } from 'node:path'
 import { type Ended, launch, type Running, run, testFolder } from '../cli/program.js'
 import { onTerminal } from '../cli/pty.js'
 
-export interface PrivatePeer extends Running {
+interface PrivatePeer extends Running {
   readonly url: string
 }
 
 export interface Person {
   readonly home: string
-  readonly run: (args: readonly string[], input?: string) => Promise<Ended>
+  readonly run: (args: readonly string[], input?: string, more?: NodeJS.ProcessEnv) => Promise<Ended>
   readonly launch: (args: readonly string[]) => Running
   readonly onTerminal: (args: readonly string[]) => Running
   /** Shares `files` privately on this machine, and waits until the peer serves. */
@@ -23,7 +23,7 @@ export interface Person {
   readonly peers: () => Promise<readonly Peer[]>
 }
 
-export interface Peer {
+interface Peer {
   readonly url: string
   readonly state: string
   readonly id?: string
@@ -42,7 +42,7 @@ export async function person(files: Record<string, string> = {}): Promise<Person
   const launched = (args: readonly string[]) => launch(home, args, env)
   return {
     home,
-    run: (args, input = '') => run(home, args, { env, input }),
+    run: (args, input = '', more = {}) => run(home, args, { env: { ...env, ...more }, input }),
     launch: launched,
     onTerminal: (args) => onTerminal(home, args, env),
     async start(args = []) {

@@ -1,5 +1,5 @@
 /** A member of a private network: how it connects, how it is connected to, and whom it does not talk to. */
-import { constants, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { constants, createPublicKey, type KeyObject, timingSafeEqual, X509Certificate } from 'node:crypto'
 import {
   type ConnectionOptions,
   createSecureContext,
@@ -17,7 +17,7 @@ import { networkCa } from './network-ca.js'
 const MAX_REFUSED = 4_096
 
 /** Connections made with a secret that was changed end then: time enough for the answer to whoever changed it. */
-export const LAST_WORDS_MS = 2_000
+const LAST_WORDS_MS = 2_000
 
 export interface MemberInit {
   /** Of the network: whoever has it is a member. */
@@ -109,7 +109,7 @@ export function createMember({ secret, key }: MemberInit): Member {
         if (other === undefined || refused.has(other)) socket.destroy()
       }
     },
-    isSecret: (other) => Buffer.from(other).equals(standing.secret),
+    isSecret: (other) => other.length === standing.secret.length && timingSafeEqual(other, standing.secret),
     setSecret(changed) {
       standing = standingOf(changed, key)
       for (const listener of listeners) listener()
