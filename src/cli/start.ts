@@ -47,6 +47,7 @@ export async function start(flags: StartFlags): Promise<number> {
   // Members of a private network alone are let in, so others may knock: an invite is of use on other machines then.
   const place: Place = { host: host ?? (open ? '127.0.0.1' : '0.0.0.0'), isUrlGiven: url !== undefined }
   checkPeers(typed, open)
+  const fitting = ofKind(listed, open, flags.peers)
   await createMissingFolder(dir)
   const membership = open ? undefined : await openMembership(flags, stateDir)
 
@@ -76,7 +77,7 @@ export async function start(flags: StartFlags): Promise<number> {
       say(shell ? 'Type help to see the commands, exit to leave.' : 'Ctrl-C stops it.')
       if (membership === undefined) say(`Others join with: p2p-rx start --open --dir FOLDER --port 0 --peer ${ready}`)
       else tellInvite(membership, addresses ?? [], json)
-      for (const url of [...listed, ...(membership?.peers ?? [])]) greet(peer, url)
+      for (const url of [...fitting, ...(membership?.peers ?? [])]) greet(peer, url)
       await (shell ? runShell(ledger, { stops, json, progress, limits }) : firstValueFrom(stops.stop$))
     }
     // To be asked to stop is how a service ends: nothing was left undone.
@@ -127,6 +128,15 @@ function checkPeers(urls: readonly string[], open: boolean): void {
   throw new P2pError('USAGE', `${wrong} is in the open, and this peer is private`, {
     advice: 'Add --open to be in the open too, or join its private network with an invite.'
   })
+}
+
+/** One file may serve peers of both kinds. */
+function ofKind(urls: readonly string[], open: boolean, file = ''): readonly string[] {
+  const fitting = urls.filter((url) => url.startsWith('http:') === open)
+  const others = urls.length - fitting.length
+  const what = open ? 'private, and this one is in the open' : 'in the open, and this one is private'
+  if (others > 0) say(`Warning: ${others} of the peers in ${file} left out: they are ${what}.`, 'yellow')
+  return fitting
 }
 
 /** Warns of a URL nobody can reach, and refuses to announce the wildcard: to others it means themselves. */

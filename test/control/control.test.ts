@@ -187,6 +187,7 @@ describe('what the control socket refuses', () => {
     ['a cap of nothing', post('/v1/rates', '{"uploadBytesPerSecond":0}'), 400, 'BAD_CALL'],
     ['a cap below nothing', post('/v1/rates', '{"uploadBytesPerSecond":-1}'), 400, 'BAD_CALL'],
     ['half a byte', post('/v1/rates', '{"uploadBytesPerSecond":0.5}'), 400, 'BAD_CALL'],
+    ['a new secret for no network', post('/v1/network/rotate', '{}'), 500, 'USAGE'],
     ['a long body', post('/v1/fetch', JSON.stringify({ name: 'x', more: 'y'.repeat(70_000) })), 400, 'BAD_CALL']
   ])('%s', async (_, sent, status, code) => {
     const { socketPath, log } = await controlled()

@@ -1,4 +1,4 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { formatInvite } from '../../src/index.js'
@@ -178,6 +178,13 @@ describe('in the open', () => {
     const open = await ann.run(['start', '--dir', 'files', '--port', '0', '--peer', 'http://127.0.0.1:1'])
     expect(open).toMatchObject({ code: 2, out: '' })
     expect(open.err).toMatch(/http:\/\/127\.0\.0\.1:1 is in the open, and this peer is private\. Add --open /)
+    await writeFile(join(ann.home, 'urls.txt'), 'http://127.0.0.1:1\nhttps://127.0.0.1:1\n')
+    const listed = await ann.run(
+      ['start', '--dir', 'files', '--host', '127.0.0.1', '--port', '0', '--peers', 'urls.txt'],
+      'peers\n'
+    )
+    expect(listed.err).toMatch(/^Warning: 1 of the peers in urls\.txt left out: they are in the open/m)
+    expect(listed.out).toMatch(/^https:\/\/127\.0\.0\.1:1 [^\n]*\n$/)
     const visitor = await ann.run(['get', 'x', '--peer', 'https://127.0.0.1:1'])
     expect(visitor).toMatchObject({ code: 2, out: '' })
     expect(visitor.err).toMatch(/You are in no private network\. .*p2p-rx join/)
