@@ -6,8 +6,10 @@ import { createHash, randomUUID, timingSafeEqual } from 'node:crypto'
 import { join } from 'node:path'
 import {
   asyncScheduler,
+  BehaviorSubject,
   catchError,
   defer,
+  distinctUntilChanged,
   EMPTY,
   filter,
   firstValueFrom,
@@ -89,6 +91,8 @@ export interface Peer extends Orders {
   readonly ready: () => Promise<PeerUrl>
   /** In place of the rates before, also for what is under way. Errors with USAGE. Without HTTP it does nothing. */
   readonly setRates: (rates: Rates) => void
+  /** All URLs that lead to us, the announced one first; empty until we listen. */
+  readonly addresses: () => readonly PeerUrl[]
   /** Who we are in our private network: the SHA-256 of our public key, in hex. */
   readonly id: string | undefined
   /** Ids of members we do not talk to, in place of those before; their connections end at once. Errors with USAGE. */
@@ -166,6 +170,7 @@ export function createPeer(given: PeerOptions): Peer {
       : undefined
   const transport = http ?? within(budget, options.transport as Transport)
 
+  const secret$ = new BehaviorSubject(options.network?.secret)
   const exchange = options.exchange ? createExchange(transport, () => ownId) : undefined
   const directory = createDirectory({ hello: transport.hello, exchange, scheduler, stop$ })
   const rotation =
@@ -176,13 +181,14 @@ export function createPeer(given: PeerOptions): Peer {
       transport,
       keepSecret: options.network?.keepSecret,
       scheduler,
-      tell: (happening) => happening$.next(happening)
+      tell: (happening) => happening$.next(happening),
+      changed: (secret) => secret$.next(secret)
     })
   const tellContacts = createTelling(() => contactsIn(directory.state()))
   const discovery = createDiscovery({
     directory,
     memory: state && createPeerMemory(async () => (await state.open()).text('peers')),
-    neighbourhood: neighbourhoodOf(options),
+    neighbourhood: neighbourhoodOf(options, secret$),
     tell: (happening) => happening$.next(happening),
     scheduler,
     stop$
@@ -343,6 +349,7 @@ export function createPeer(given: PeerOptions): Peer {
       checkRates(rates)
       http?.setRates(rates)
     },
+    addresses: () => http?.addresses() ?? [ownUrl].filter((url) => url !== ''),
     id: membership?.member.id,
     setRefused(ids) {
       membership?.member.setRefused(ids)
@@ -366,11 +373,20 @@ export function createPeer(given: PeerOptions): Peer {
 }
 
 /** Who listens to this machine only is not looked for by others. */
-function neighbourhoodOf(options: ReturnType<typeof completeOptions>): Neighbourhood | undefined {
-  const { neighbourhood, lan, network, host } = options
+function neighbourhoodOf(
+  { neighbourhood, lan, host }: ReturnType<typeof completeOptions>,
+  secret$: Observable<Uint8Array | undefined>
+): Neighbourhood | undefined {
   if (neighbourhood !== undefined || lan === false || isLoopback(host)) return neighbourhood
-  const secret = lan?.secret ?? (network && derive(network.secret, 'local network', LAN_KEY_BYTES))
-  return secret === undefined ? undefined : createLan({ mark: networkMark(secret) })
+  const mark$ = secret$.pipe(
+    map((secret) => lan?.secret ?? (secret && derive(secret, 'local network', LAN_KEY_BYTES))),
+    map((secret) => secret && networkMark(secret)),
+    distinctUntilChanged()
+  )
+  // Whoever has another secret now is looked for by it.
+  return {
+    meet: (own) => mark$.pipe(switchMap((mark) => (mark === undefined ? EMPTY : createLan({ mark }).meet(own))))
+  }
 }
 
 /** Those nearby come straight to the port we listen on, whatever port others are told. */

@@ -1,7 +1,8 @@
 /** Another secret for a network: handed to the members we know, or taken from one of them, and used from then on. */
 import { defer, from, map, mergeMap, type Observable, of, type SchedulerLike } from 'rxjs'
 import type { NetworkOptions } from './options.js'
-import { type Directory, type KnownPeer, knownPeers } from './streams/directory.js'
+import type { Directory } from './streams/directory.js'
+import type { Entry } from './streams/directory-table.js'
 import type { Happening } from './streams/events.js'
 import type { HandOver, PeerUrl, Transport } from './streams/ports.js'
 import type { Member } from './transport/tls/member.js'
@@ -27,10 +28,12 @@ export interface RotationInit {
   readonly keepSecret: NetworkOptions['keepSecret']
   readonly scheduler: SchedulerLike
   readonly tell: (happening: Happening) => void
+  /** Told of the secret in use after each change. */
+  readonly changed: (secret: Uint8Array) => void
 }
 
 export function createRotation(init: RotationInit) {
-  const { member, directory, transport, keepSecret, scheduler, tell } = init
+  const { member, directory, transport, keepSecret, scheduler, tell, changed } = init
   let takenAtMs = -Infinity
   /** What two members hand us at the same time is taken from the first. */
   let taking = false
@@ -38,15 +41,16 @@ export function createRotation(init: RotationInit) {
   function use(secret: Uint8Array, id?: string): void {
     if (member.isSecret(secret)) return
     member.setSecret(secret)
+    changed(secret)
     tell({ type: 'secret-changed', ...(id === undefined ? {} : { id }) })
   }
 
-  const known = () => knownPeers(directory.state())
+  const known = () => [...directory.state().values()]
 
   /** Only to whom we have met, so that we know who is given it. */
-  function handTo(peer: KnownPeer, secret: Uint8Array): Observable<Handed> {
+  function handTo({ peer, proven }: Entry, secret: Uint8Array): Observable<Handed> {
     const { url, id } = peer
-    if (id === undefined || transport.handSecret === undefined)
+    if (!proven || id === undefined || transport.handSecret === undefined)
       return of({ url, taken: false, reason: peer.reason ?? 'never met' })
     if (member.isRefused(id)) return of({ url, id, taken: false, reason: 'banned' })
     return transport.handSecret(url, secret).pipe(map((outcome) => ({ url, id, ...resultOf(outcome) })))
@@ -56,14 +60,14 @@ export function createRotation(init: RotationInit) {
     use,
     /** Emits what became of it for each peer we know. */
     hand: (secret: Uint8Array): Observable<Handed> =>
-      defer(() => from(known())).pipe(mergeMap((peer) => handTo(peer, secret), CONCURRENT_HAND_OVERS)),
+      defer(() => from(known())).pipe(mergeMap((entry) => handTo(entry, secret), CONCURRENT_HAND_OVERS)),
     /** Absent where secrets are taken from nobody. */
     ...(keepSecret === undefined
       ? {}
       : {
           handed: async (secret: Uint8Array, id: string): Promise<boolean> => {
             if (member.isSecret(secret)) return true
-            const isFriend = known().some((peer) => peer.id === id) && !member.isRefused(id)
+            const isFriend = known().some(({ peer, proven }) => proven && peer.id === id) && !member.isRefused(id)
             if (taking || !isFriend || scheduler.now() - takenAtMs < MIN_PAUSE_MS) return false
             taking = true
             try {

@@ -11,7 +11,8 @@ const secretOf = (byte: number) => new Uint8Array(32).fill(byte)
 function member({ keepSecret = () => Promise.resolve() } = {}) {
   const used: number[] = []
   const peers = [FRIEND, BANNED].map((id) => ({
-    peer: { url: `https://${id[0] ?? ''}:1`, state: 'up', id, failures: 0 }
+    peer: { url: `https://${id[0] ?? ''}:1`, state: 'up', id, failures: 0 },
+    proven: true
   }))
   const scheduler = new VirtualTimeScheduler()
   const rotation = createRotation({
@@ -24,7 +25,8 @@ function member({ keepSecret = () => Promise.resolve() } = {}) {
     transport: {},
     keepSecret,
     scheduler,
-    tell: () => undefined
+    tell: () => undefined,
+    changed: () => undefined
   })
   if (rotation.handed === undefined) throw new Error('Secrets are not taken')
   return { used, scheduler, handed: rotation.handed }

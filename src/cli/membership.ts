@@ -16,7 +16,6 @@ import {
 import { readSecret } from './inputs.js'
 import { currentName, type NetworkFlags } from './networks.js'
 import { say, shortId } from './output.js'
-import { reachableUrls } from './reach.js'
 import { askHidden, canAsk } from './secrets.js'
 
 /** As many random bytes as a network begins with. */
@@ -36,14 +35,7 @@ export interface Membership {
   readonly follow: (peer: Peer) => () => void
   readonly control: (peer: Peer) => ControlledNetwork
   /** Where it is reached, once it listens; kept for `invite` when it does not run any more. */
-  readonly reachedAt: (url: string, place: Place) => Promise<readonly string[]>
-}
-
-/** Where a peer listens. */
-export interface Place {
-  readonly host: string
-  /** Whether the user has said how others are to call it. */
-  readonly isUrlGiven: boolean
+  readonly keepAddresses: (peer: Peer) => Promise<void>
 }
 
 /** The network that is named, or by default the one there is; made when there is none. Errors with USAGE, EXISTS, FOLDER or DISK. */
@@ -51,8 +43,6 @@ export async function openMembership(flags: MembershipFlags, stateDir: string): 
   const { name, secret } = await networkOf(flags)
   const networks = userNetworks()
   const folder = networks.folder(name)
-  let addresses: readonly string[] = []
-  let id = ''
 
   const keepSecret: NetworkOptions['keepSecret'] = async (changed, from) => {
     await networks.replace(name, changed)
@@ -74,7 +64,6 @@ export async function openMembership(flags: MembershipFlags, stateDir: string): 
     options: { secret, key: await loadPeerKey(stateDir), refused: await folder.refused(), keepSecret },
     peers: await folder.peers(),
     follow(peer) {
-      id = peer.id ?? ''
       const failed = (error: unknown) => {
         const reason = error instanceof Error ? error.message : String(error)
         say(`Warning: bans and new secrets are taken in at the next start only: ${reason}`, 'yellow')
@@ -86,12 +75,11 @@ export async function openMembership(flags: MembershipFlags, stateDir: string): 
       }
       return folder.follow(() => void reread().catch(failed), failed)
     },
-    control: (peer) => ({ about: () => ({ name, id, addresses }), rotate: () => rotate(peer) }),
-    async reachedAt(url, { host, isUrlGiven }) {
-      addresses = reachableUrls(url, host, isUrlGiven)
-      await folder.setAddresses(addresses)
-      return addresses
-    }
+    control: (peer) => ({
+      about: () => ({ name, id: peer.id ?? '', addresses: peer.addresses() }),
+      rotate: () => rotate(peer)
+    }),
+    keepAddresses: (peer) => folder.setAddresses(peer.addresses())
   }
 }
 

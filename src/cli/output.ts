@@ -90,7 +90,8 @@ export function peerRow({ url, state, dialect, roundTripMs, reason, id }: KnownP
     dialect,
     roundTripMs === undefined ? undefined : `${Math.max(1, Math.round(roundTripMs))} ms`,
     state === 'failing' ? reason : undefined,
-    id === undefined ? undefined : shortId(id)
+    // In the open it is only what somebody says.
+    id === undefined || !url.startsWith('https:') ? undefined : shortId(id)
   ]
   const text = [url, state.padEnd('failing'.length), ...details.filter((detail) => detail !== undefined)].join('  ')
   return state === 'failing' ? [text, 'yellow'] : [text.trimEnd()]

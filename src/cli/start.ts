@@ -7,7 +7,7 @@ import { socketPathOf } from '../control/socket.js'
 import { createPeer, defaultStateDir, formatInvite, P2pError, type Peer, parsePeerUrl, type Rates } from '../index.js'
 import { capOf } from './amounts.js'
 import { createMissingFolder, type PeerFlags, peersOf, readSecret } from './inputs.js'
-import { type Membership, type MembershipFlags, openMembership, type Place } from './membership.js'
+import { type Membership, type MembershipFlags, openMembership } from './membership.js'
 import { say, writeJson } from './output.js'
 import { isEverywhere, isLoopback } from './reach.js'
 import { runShell } from './shell.js'
@@ -45,7 +45,7 @@ export async function start(flags: StartFlags): Promise<number> {
   const fetchSecret = flags.secretFile === undefined ? undefined : await readSecret(flags.secretFile)
   const stateDir = flags.stateDir ?? defaultStateDir(dir)
   // Members of a private network alone are let in, so others may knock: an invite is of use on other machines then.
-  const place: Place = { host: host ?? (open ? '127.0.0.1' : '0.0.0.0'), isUrlGiven: url !== undefined }
+  const listenAt = host ?? (open ? '127.0.0.1' : '0.0.0.0')
   checkPeers(typed, open)
   const fitting = ofKind(listed, open, flags.peers)
   await createMissingFolder(dir)
@@ -55,7 +55,7 @@ export async function start(flags: StartFlags): Promise<number> {
   const limits = { uploadSlots: flags.slots, cacheBytes: flags.cache }
   const network = membership?.options
   const started = createPeer({
-    ...{ dir, url, host: place.host, port, network, peers: typed, fetchSecret, stateDir, rates },
+    ...{ dir, url, host: listenAt, port, network, peers: typed, fetchSecret, stateDir, rates },
     ...limits
   })
   const ledger = createLedger(started, rates)
@@ -71,12 +71,12 @@ export async function start(flags: StartFlags): Promise<number> {
   try {
     const ready = await Promise.race([peer.ready(), firstValueFrom(stops.stop$.pipe(map(() => undefined)))])
     if (ready !== undefined) {
-      const addresses = await membership?.reachedAt(ready, place)
+      await membership?.keepAddresses(peer)
       await beReachable(control)
       say(membership ? `Sharing ${dir} with the network ${membership.name} at ${ready}` : `Sharing ${dir} at ${ready}`)
       say(shell ? 'Type help to see the commands, exit to leave.' : 'Ctrl-C stops it.')
       if (membership === undefined) say(`Others join with: p2p-rx start --open --dir FOLDER --port 0 --peer ${ready}`)
-      else tellInvite(membership, addresses ?? [], json)
+      else tellInvite(membership, peer.addresses(), json)
       for (const url of [...fitting, ...(membership?.peers ?? [])]) greet(peer, url)
       await (shell ? runShell(ledger, { stops, json, progress, limits }) : firstValueFrom(stops.stop$))
     }

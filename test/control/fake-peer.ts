@@ -43,6 +43,7 @@ export function fakePeer({ shared$ = of(FILES) } = {}): FakePeer {
     peers$: of(KNOWN),
     shared$,
     id: undefined,
+    addresses: () => ['http://me:1'],
     setRefused: () => undefined,
     forgetId: () => undefined,
     setSecret: () => undefined,

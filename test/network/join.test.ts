@@ -185,7 +185,7 @@ describe('in the open', () => {
     )
     expect(listed.err).toMatch(/^Warning: 1 of the peers in urls\.txt left out: they are in the open/m)
     expect(listed.out).toMatch(/^https:\/\/127\.0\.0\.1:1 [^\n]*\n$/)
-    const visitor = await ann.run(['get', 'x', '--peer', 'https://127.0.0.1:1'])
+    const visitor = await (await person()).run(['get', 'x', '--peer', 'https://127.0.0.1:1'])
     expect(visitor).toMatchObject({ code: 2, out: '' })
     expect(visitor.err).toMatch(/You are in no private network\. .*p2p-rx join/)
   })

@@ -82,6 +82,8 @@ export interface PrivateNetwork {
 export interface HttpTransport extends Transport {
   /** In place of the rates before, also for what is under way. */
   readonly setRates: (rates: Rates) => void
+  /** All URLs that lead to us; none until we listen. */
+  readonly addresses: () => readonly PeerUrl[]
   readonly close: () => void
 }
 
@@ -284,6 +286,8 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
         }),
 
     setRates: (changed) => rates.set(changed),
+
+    addresses,
 
     close: () => {
       pool.closeAll()

@@ -1,6 +1,15 @@
 /** What p2p-rx peers say to each other: an offer instead of content, and a little more about the query. */
 import * as v from 'valibot'
-import type { Contact, ContactsOutcome, FileList, HandOver, Inbound, Outcome, PeerUrl, Question } from '../../streams/ports.js'
+import type {
+  Contact,
+  ContactsOutcome,
+  FileList,
+  HandOver,
+  Inbound,
+  Outcome,
+  PeerUrl,
+  Question
+} from '../../streams/ports.js'
 import { callerId } from '../http/caller.js'
 import { CallFailed } from '../http/failure.js'
 import { MAX_DEADLINE_MS } from '../http/limits.js'
