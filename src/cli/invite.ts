@@ -14,7 +14,10 @@ export async function invite(flags: InviteFlags): Promise<number> {
   const text = formatInvite({ addresses, name, secret })
   answer(text)
   if (addresses.every((url) => isLoopback(new URL(url).hostname)))
-    say('Warning: only this machine can reach that address; start the peer without --host for others.', 'yellow')
+    say(
+      'Warning: only this machine can reach that address: the peer was started with --host, or there is no network.',
+      'yellow'
+    )
   // For somebody who looks at it: a script has no use for pictures.
   if (process.stderr.isTTY) {
     process.stderr.write(`${picture(text)}\n`)
