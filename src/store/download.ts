@@ -39,6 +39,7 @@ export function createDownload(init: DownloadInit): Download {
   /** The hash of each piece that is on the disk. */
   const hashes = Buffer.alloc(count * HASH_BYTES)
   const have = new Uint8Array(count)
+  const memory = pieces.share()
   const expected = contentRoot === undefined ? undefined : expectedPieces(contentRoot, sizeBytes)
   const replaces = ifExists === 'overwrite'
   let unsyncedBytes = 0
@@ -120,12 +121,12 @@ export function createDownload(init: DownloadInit): Download {
     size: sizeBytes,
     pieces: count,
     remains: partial.remains,
-    memory: pieces.take,
-    memoryNow: pieces.tryTake,
+    memory: memory.take,
+    memoryNow: memory.tryTake,
     wants: (piece) => expected?.wants(piece),
     learn: (request, bytes) => expected?.learn(request, bytes) ?? false,
-    async keep(piece, memory) {
-      const slot = memory as Slot
+    async keep(piece, given) {
+      const slot = given as Slot
       let right = true
       try {
         const result = await onDisk(() => use(write(piece, slot)))
@@ -139,8 +140,8 @@ export function createDownload(init: DownloadInit): Download {
       }
     },
     wantsBlocks: (piece) => (expected ?? expectedPieces(rootOfAll(), sizeBytes)).wantsBlocks(piece),
-    wrongBlocks(piece, memory, answer) {
-      const bytes = memory.bytes.subarray(0, lengthOf(piece))
+    wrongBlocks(piece, given, answer) {
+      const bytes = given.bytes.subarray(0, lengthOf(piece))
       const wrong = expected?.wrongBlocks(expected.wantsBlocks(piece), bytes, answer)
       return wrong?.map((block) => {
         const start = piece * PIECE_BYTES + block * BLOCK_BYTES
@@ -151,7 +152,7 @@ export function createDownload(init: DownloadInit): Download {
       for (let piece = 0; piece < count; piece++) {
         const promised = expected?.hash(piece)
         if (promised === undefined || have[piece] === 1) continue
-        const slot = await pieces.take()
+        const slot = await memory.take()
         try {
           const work = { type: 'check', fd: handle.fd, slot, lengthBytes: lengthOf(piece) } as const
           const found = await onDisk(() =>

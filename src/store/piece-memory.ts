@@ -1,10 +1,17 @@
 /** The memory of all pieces on their way, shared with the threads that hash them. */
 import type { PieceMemory } from '../streams/ports.js'
+import { MAX_TRANSFERS } from '../streams/transfer.js'
 
 /** One piece. */
 export const SLOT_BYTES = 1024 * 1024
-/** Pieces that are being received, hashed or written at once, over all downloads: each lane fills one while others are hashed. */
-export const MAX_SLOTS = 20
+/**
+ * Pieces that each download may always have, whatever the others do: one that comes in while another is hashed. A lane
+ * keeps its memory until the piece is whole, and the lanes of a few slow downloads would take all there is.
+ */
+export const OWN_SLOTS = 2
+/** Pieces beyond that, over all downloads: each lane of one download fills one while others are hashed. */
+export const COMMON_SLOTS = 18
+export const MAX_SLOTS = MAX_TRANSFERS * OWN_SLOTS + COMMON_SLOTS
 
 const WASM_PAGE_BYTES = 64 * 1024
 
@@ -13,13 +20,25 @@ export interface Slot extends PieceMemory {
   readonly number: number
 }
 
-export interface SlotPool {
-  readonly shared: SharedArrayBuffer
+/** What one download takes its memory from. */
+export interface SlotShare {
   /** At once, or nothing. */
   readonly tryTake: () => Slot | undefined
-  /** Those who wait are served in their order. Rejects when the pool ends. */
+  /** Those who wait are served in their order, each as soon as its share allows. Rejects when the pool ends. */
   readonly take: () => Promise<Slot>
+}
+
+export interface SlotPool {
+  readonly shared: SharedArrayBuffer
+  /** For one download. */
+  readonly share: () => SlotShare
   readonly end: (cause: Error) => void
+}
+
+interface Waiting {
+  readonly mayTake: () => boolean
+  readonly give: () => void
+  readonly fail: (cause: Error) => void
 }
 
 export function createSlotPool(): SlotPool {
@@ -28,38 +47,63 @@ export function createSlotPool(): SlotPool {
   // The last one given back is taken first: its pages are warm.
   const free = Array.from({ length: MAX_SLOTS }, (_, index) => MAX_SLOTS - 1 - index)
   /** As many as there are lanes without memory. */
-  const waiting: { readonly give: (slot: Slot) => void; readonly fail: (cause: Error) => void }[] = []
+  const waiting: Waiting[] = []
+  /** Pieces that downloads have beyond their own. */
+  let common = 0
   let ended: Error | undefined
 
-  function slot(number: number): Slot {
-    let released = false
+  function serve(): void {
+    const next = waiting.findIndex(({ mayTake }) => mayTake())
+    if (next >= 0) for (const { give } of waiting.splice(next, 1)) give()
+  }
+
+  function share(): SlotShare {
+    let used = 0
+    const mayTake = () => free.length > 0 && (used < OWN_SLOTS || common < COMMON_SLOTS)
+
+    function slot(): Slot | undefined {
+      const number = mayTake() ? free.pop() : undefined
+      if (number === undefined) return undefined
+      used += 1
+      if (used > OWN_SLOTS) common += 1
+      let released = false
+      return {
+        number,
+        bytes: new Uint8Array(shared, number * SLOT_BYTES, SLOT_BYTES),
+        release() {
+          if (released) return
+          released = true
+          free.push(number)
+          if (used > OWN_SLOTS) common -= 1
+          used -= 1
+          serve()
+        }
+      }
+    }
+
+    // Whoever waits and could be served is before us.
+    const tryTake = () => (waiting.some((other) => other.mayTake()) ? undefined : slot())
+
     return {
-      number,
-      bytes: new Uint8Array(shared, number * SLOT_BYTES, SLOT_BYTES),
-      release() {
-        if (released) return
-        released = true
-        const next = waiting.shift()
-        if (next === undefined) free.push(number)
-        else next.give(slot(number))
+      tryTake,
+      take() {
+        if (ended !== undefined) return Promise.reject(ended)
+        const now = tryTake()
+        if (now !== undefined) return Promise.resolve(now)
+        return new Promise((resolve, fail) => {
+          const give = () => {
+            const given = slot()
+            if (given !== undefined) resolve(given)
+          }
+          waiting.push({ mayTake, give, fail })
+        })
       }
     }
   }
 
-  const tryTake = () => {
-    const number = waiting.length > 0 ? undefined : free.pop()
-    return number === undefined ? undefined : slot(number)
-  }
-
   return {
     shared,
-    tryTake,
-    take() {
-      if (ended !== undefined) return Promise.reject(ended)
-      const now = tryTake()
-      if (now !== undefined) return Promise.resolve(now)
-      return new Promise((give, fail) => waiting.push({ give, fail }))
-    },
+    share,
     end(cause) {
       ended = cause
       for (const { fail } of waiting.splice(0)) fail(cause)

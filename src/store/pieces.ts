@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { P2pError } from '../errors.js'
-import { createSlotPool, MAX_SLOTS, SLOT_BYTES, type Slot } from './piece-memory.js'
+import { createSlotPool, MAX_SLOTS, SLOT_BYTES, type Slot, type SlotShare } from './piece-memory.js'
 import type { PieceAnswer, PieceJob, PutJob } from './piece-worker.js'
 import { threadUrl } from './thread.js'
 
@@ -18,8 +18,8 @@ interface PieceWork extends Pick<PieceJob, 'type' | 'fd' | 'lengthBytes' | 'posi
 }
 
 export interface Pieces {
-  readonly take: () => Promise<Slot>
-  readonly tryTake: () => Slot | undefined
+  /** The memory of one download. */
+  readonly share: () => SlotShare
   /** Starts a thread, which takes some time, while there is nothing to do for it yet. */
   readonly warm: () => void
   /** Rejects with what the disk said. Bounded by the slots there are. */
@@ -109,8 +109,7 @@ export function createPieces(): Pieces {
   }
 
   return {
-    take: pool.take,
-    tryTake: pool.tryTake,
+    share: pool.share,
     warm() {
       if (closed || threads.length > 0) return
       start()

@@ -30,6 +30,7 @@ interface SmallDownloadInit {
 
 export function createSmallDownload(init: SmallDownloadInit): Download {
   const { root, name, sizeBytes, contentRoot, pieces, places, placed } = init
+  const memory = pieces.share()
   const expected = contentRoot === undefined ? undefined : expectedPieces(contentRoot, sizeBytes)
   let kept: { readonly slot: Slot; readonly root: string } | undefined
   let ended: Promise<void> | undefined
@@ -70,7 +71,7 @@ export function createSmallDownload(init: SmallDownloadInit): Download {
     const expectedRoot = promised === undefined ? {} : { root: promised }
     checkContent(name, { size: sizeBytes, root: found }, { size: sizeBytes, ...expectedRoot })
     try {
-      const slot = kept?.slot ?? (await pieces.take())
+      const slot = kept?.slot ?? (await memory.take())
       kept = { slot, root: found }
       await put(slot)
     } catch (error) {
@@ -85,22 +86,22 @@ export function createSmallDownload(init: SmallDownloadInit): Download {
     size: sizeBytes,
     pieces: sizeBytes === 0 ? 0 : 1,
     remains: undefined,
-    memory: pieces.take,
-    memoryNow: pieces.tryTake,
+    memory: memory.take,
+    memoryNow: memory.tryTake,
     wants: () => undefined,
     learn: () => false,
-    keep(_, memory) {
-      const bytes = memory.bytes.subarray(0, sizeBytes)
+    keep(_, given) {
+      const bytes = given.bytes.subarray(0, sizeBytes)
       const hash = pieceHash(bytes, sizeBytes).toString('hex')
       if (contentRoot !== undefined && hash !== contentRoot) return Promise.resolve({ type: 'wrong' })
       drop()
-      if (ended === undefined) kept = { slot: memory as Slot, root: hash }
-      else memory.release()
+      if (ended === undefined) kept = { slot: given as Slot, root: hash }
+      else given.release()
       return Promise.resolve({ type: 'kept' })
     },
     wantsBlocks: (piece) => (expected ?? expectedPieces(EMPTY_ROOT, sizeBytes)).wantsBlocks(piece),
-    wrongBlocks(piece, memory, answer) {
-      const bytes = memory.bytes.subarray(0, sizeBytes)
+    wrongBlocks(piece, given, answer) {
+      const bytes = given.bytes.subarray(0, sizeBytes)
       const wrong = expected?.wrongBlocks(expected.wantsBlocks(piece), bytes, answer)
       return wrong?.map((block) => {
         const start = block * BLOCK_BYTES

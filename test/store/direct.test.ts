@@ -21,7 +21,7 @@ describe.runIf(process.platform === 'linux')('writing past the page cache', () =
     const handle = await open(path, 'w+')
     const direct = await openDirect(handle, LARGE)
     const write = createDirectWriter(() => 0)
-    const { tryTake } = createSlotPool()
+    const { tryTake } = createSlotPool().share()
     const pieces = [2, 0, 1].map((place) => ({
       place,
       bytes: Buffer.from((tryTake() as Slot).bytes.buffer, place * MIB, MIB)

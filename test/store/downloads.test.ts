@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { createDownloads, type FolderDownloads } from '../../src/store/downloads.js'
 import { rootOf } from '../../src/store/paths.js'
-import { MAX_SLOTS } from '../../src/store/piece-memory.js'
+import { COMMON_SLOTS, OWN_SLOTS } from '../../src/store/piece-memory.js'
 import { PIECE_BYTES } from '../../src/streams/pieces.js'
 import type { Download, IfExists } from '../../src/streams/ports.js'
+import { MAX_TRANSFERS } from '../../src/streams/transfer.js'
 import { answerFrom, bytesOf, naughtyNames, newFolder, plainLayers, plainRoot, tree } from './disk.js'
 
 interface Begin {
@@ -257,7 +258,7 @@ test('all memory comes back, whatever became of the pieces', async () => {
   await download.abandon()
   expect(await codeOf(download.keep(1, late))).toBe('CLOSED')
   const next = await downloads.start('y')
-  const all = Array.from({ length: MAX_SLOTS }, () => next.memoryNow())
+  const all = Array.from({ length: OWN_SLOTS + COMMON_SLOTS }, () => next.memoryNow())
   expect(all.filter((memory) => memory === undefined)).toEqual([])
   expect(next.memoryNow()).toBeUndefined()
   // Whoever waits is served in turn.
@@ -269,6 +270,22 @@ test('all memory comes back, whatever became of the pieces', async () => {
   const waiting = codeOf(next.memory())
   await downloads.close()
   expect(await waiting).toBe('CLOSED')
+})
+
+test('downloads whose pieces come slowly leave memory for every other one', async () => {
+  const downloads = downloadsIn(await newFolder())
+  for (let number = 1; number < MAX_TRANSFERS; number++) {
+    const slow = await downloads.start(`slow ${number}`)
+    while (slow.memoryNow() !== undefined) continue
+    void slow.memory().catch(() => undefined)
+  }
+  const next = await downloads.start('next')
+  const own = Array.from({ length: OWN_SLOTS }, () => next.memoryNow())
+  expect(own.filter((memory) => memory === undefined)).toEqual([])
+  expect(next.memoryNow()).toBeUndefined()
+  const waiting = next.memory()
+  own[0]?.release()
+  expect((await waiting).bytes).toHaveLength(PIECE_BYTES)
 })
 
 test('an existing file is replaced only when that was asked for', async () => {
