@@ -16,20 +16,20 @@ const MOST_PIECES = 64
 /** A request is as much as comes in this time. */
 const REQUEST_MS = 500
 /** Closing a connection in the middle has to save at least this. */
-const WORTH_MS = 50
+export const WORTH_MS = 50
 /** A piece is raced when its holder needs this many times as long for the rest as the racer for all of it. */
-const RACE_FACTOR = 1.5
+export const RACE_FACTOR = 1.5
 /** Lanes on one piece: a racer may be slow itself. */
 const MAX_RACERS = 3
 /** One that has said nothing for so long does not count as a racer: its connection is likely dead, which shows much later. */
-const SILENT_MS = 2_000
+export const SILENT_MS = 2_000
 /** Speed is measured over stretches of this length. */
 const STRETCH_MS = 200
 /** Rate of one that has not shown any, in bytes a second, so that it counts as slower than all who have. */
 const UNKNOWN_RATE = 1
 
 /** What a racer of which nothing is known is held to be good for: who says nothing makes all others look as slow. */
-const SUPPOSED_RATE = PIECE_BYTES
+export const SUPPOSED_RATE = PIECE_BYTES
 
 /** What one holder is doing. */
 export interface Lane {
@@ -146,6 +146,9 @@ function rateOf({ rate, lastMs }: Lane, nowMs: number): number {
   const most = (PIECE_BYTES * 1_000) / Math.max(1, silentMs)
   return Math.max(UNKNOWN_RATE, Math.min(rate ?? most, most))
 }
+
+/** For the piece it is at. */
+export const pieceMs = (lane: Lane, nowMs: number) => ms(PIECE_BYTES - lane.inPiece, rateOf(lane, nowMs))
 
 function leftMs(lane: Lane, nowMs: number): number {
   return ms(Math.max(0, (lane.end - lane.next) * PIECE_BYTES - lane.inPiece), rateOf(lane, nowMs))

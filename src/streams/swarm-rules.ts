@@ -3,6 +3,7 @@
  * how the work is shared out in `sharing.ts`.
  */
 import type { Turn } from './actor.js'
+import { freeHolders, worstLane } from './making-room.js'
 import type { PieceRange } from './pieces.js'
 import type { Found, PeerUrl } from './ports.js'
 import { advanced, type Lane, nextWork, requestEnd } from './sharing.js'
@@ -29,6 +30,8 @@ const MAX_BARREN_TRIES = 3
 const MAX_TRIES = 16
 /** Pause before a holder that failed is tried again; grows with its failures in a row. */
 const REST_MS = 250
+/** Pause of a holder that made room for a better one. */
+const ASIDE_MS = 10_000
 
 /** Why a lane ended before its request was done. */
 export type Break =
@@ -213,8 +216,8 @@ function dropped(state: SwarmState, holder: PeerUrl, detail: string): SwarmTurn 
 /** Gives every free holder something to do. */
 function shareOut(state: SwarmState, nowMs: number): SwarmTurn {
   let turn: SwarmTurn = { state }
-  for (const [holder, { state: how, rate }] of state.holders) {
-    if (how !== 'idle' || turn.state.lanes.size >= MAX_LANES) continue
+  for (const [holder, { rate }] of freeHolders(state)) {
+    if (turn.state.lanes.size >= MAX_LANES) break
     const { gaps, lanes, pending } = turn.state
     const work = nextWork({ gaps, lanes: lanes.values(), pending, rate, nowMs })
     if (work === undefined) continue
@@ -234,9 +237,31 @@ function shareOut(state: SwarmState, nowMs: number): SwarmTurn {
     }
     turn = followed(turn, ask(taken(turn.state, work), lane))
   }
+  const room = madeRoom(turn.state, nowMs)
+  if (room !== undefined) return followed(followed(turn, room), shareOut(room.state, nowMs))
   // One that passes it on may have been found since those who have it were last asked.
   const reserves = isStuck(turn.state) && [...turn.state.holders.values()].some(({ state: how }) => how === 'reserve')
   return followed(turn, reserves ? shareOut(withReserves(turn.state), nowMs) : settled(turn.state))
+}
+
+/** All lanes are taken and somebody is free: the worst lane ends, unless all are good enough. */
+function madeRoom(state: SwarmState, nowMs: number): SwarmTurn | undefined {
+  if (state.lanes.size < MAX_LANES) return undefined
+  const lane = freeHolders(state)
+    .map(([, free]) => worstLane(state, free, nowMs))
+    .find((worst) => worst !== undefined)
+  const entry = lane === undefined ? undefined : state.holders.get(lane.holder)
+  if (lane === undefined || entry === undefined) return undefined
+  const { holder, next: start, end, rate = entry.rate } = lane
+  const back = wantedAgain(freed(state, lane), { start, end }, holder)
+  const aside: Holder = { ...entry, rate, state: 'resting', asides: (entry.asides ?? 0) + 1 }
+  return {
+    state: { ...back, holders: with_(back.holders, holder, aside) },
+    jobs: [
+      { type: 'stop', holder },
+      { type: 'rest', holder, restMs: ASIDE_MS }
+    ]
+  }
 }
 
 /** Asks for the next pieces of a lane's share. */

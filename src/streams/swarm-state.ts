@@ -16,6 +16,8 @@ export interface Holder {
   /** Failures in a row, and in all. */
   readonly barren: number
   readonly tries: number
+  /** How often it had to make room for another one. */
+  readonly asides?: number
 }
 
 export interface SwarmState {

@@ -205,6 +205,38 @@ describe('a race', () => {
   })
 })
 
+describe('when all lanes are taken and somebody is free', () => {
+  const others = Array.from({ length: MAX_LANES }, (_, index) => `${index}`)
+  const full = (...more: SwarmCommand[]) => after([...others.map((url) => found(url)), ...more], 1_000).state
+  const queued = (holder: string): SwarmCommand => ({ type: 'queued', holder, position: 5 })
+  const readsOf = (jobs: readonly { readonly type: string; readonly holder?: string }[]) =>
+    jobs.flatMap(({ type, holder }) => (type === 'read' ? [holder] : []))
+
+  test('one that lets us wait makes room, rests, and does not push out others that let us wait', () => {
+    const free = after([found('free')], full(...others.map(queued)))
+    expect(free.jobs.slice(0, 2)).toEqual([
+      { type: 'stop', holder: '0' },
+      { type: 'rest', holder: '0', restMs: 10_000 }
+    ])
+    expect(readsOf(free.jobs)).toEqual(['free'])
+    expect([free.how['0'], free.how['free']]).toEqual(['resting', 'busy'])
+    expect(readsOf(after([rested('0'), tick(100)], free.state).jobs)).toEqual([])
+  })
+
+  test('one that says nothing makes room, and is given more time the next time', () => {
+    const talking = others.slice(1).flatMap((url) => [advanced(url, 4_000_000, 1_000), advanced(url, 4_000_000, 2_500)])
+    const free = after([found('free', 'holder', 2_500)], full(...talking))
+    expect(readsOf(free.jobs)).toEqual(['free'])
+    expect(free.how['0']).toBe('resting')
+  })
+
+  test('one that is far slower makes room, and one that is hardly slower does not', () => {
+    const all = (bytes: number) => others.map((url) => advanced(url, bytes, 1_000))
+    expect(readsOf(after([found('free', 'holder', 1_000)], full(...all(20_000))).jobs)).toEqual(['free'])
+    expect(readsOf(after([found('free', 'holder', 1_000)], full(...all(900_000))).jobs)).toEqual([])
+  })
+})
+
 test('a holder that is given up for want of hashes is stopped: it may still be read', () => {
   expect(after([found('A'), ...received('A', 0), lost(0), broke('A')]).last[0]).toEqual({ type: 'stop', holder: 'A' })
 })
