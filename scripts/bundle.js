@@ -1,6 +1,6 @@
 // Puts the program `p2p-rx` into a few files. Node opens some 300 modules otherwise, rxjs alone 200, and every command
 // waits 0.1 s longer for its first line. The library (dist/index.js) stays as the compiler made it.
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { build } from 'esbuild'
@@ -28,6 +28,8 @@ const { metafile } = await build({
   alias: { rxjs: join(dirname(require.resolve('rxjs/package.json')), 'dist/esm/index.js') },
   banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" }
 })
+// npm does this for what it installs; in a clone it is run as it is.
+chmodSync(join(OUT, 'main.js'), 0o755)
 writeFileSync(join(OUT, 'LICENSES.txt'), licences(Object.keys(metafile.inputs)))
 
 /** The licences of the packages inside, as each asks for. */
