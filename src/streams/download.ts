@@ -8,6 +8,7 @@ import {
   concatMap,
   defer,
   EMPTY,
+  filter,
   finalize,
   from,
   ignoreElements,
@@ -19,6 +20,7 @@ import {
   type SchedulerLike,
   switchMap,
   take,
+  takeWhile,
   timer,
   toArray
 } from 'rxjs'
@@ -48,6 +50,9 @@ import { MAX_HOLDERS } from './swarm-rules.js'
 const ROOT_WAIT_MS = 60_000
 /** Holders asked for the root at once: some may say nothing, and each that has not hashed the file will do so. */
 const ROOT_ASKED_AT_ONCE = 8
+
+/** How long the first bytes of a file of one piece are waited for from one holder, before all are asked. */
+const PATIENCE_MS = 1_000
 
 /** The ways to the holders. */
 export interface Sources {
@@ -136,11 +141,42 @@ function rootFrom({ rootOf, offer, scheduler }: DownloadInit): Observable<string
 
 type Rooted = DownloadInit & { readonly offer: Offer & { readonly root: string } }
 
-/** One piece comes from the first who gives it; the others are looked for when none of those we know does. */
+/**
+ * One piece comes from the first who gives it. When that fails, or somebody lets us wait or says nothing, it comes from
+ * everybody who has it, those found meanwhile as well.
+ */
 function fromOne(init: Rooted, place: Download): Observable<DownloadStep> {
-  return plainDownload({ ...init, place }).pipe(
-    concatMap((step) => (step.type === 'failed' && MENDABLE.has(step.code) ? fromMany(init, place) : of(step)))
+  let isServed = false
+  let isForMany = false
+  let asked: PeerUrl | undefined
+  const read: Sources['read'] = (holder, request) => {
+    asked = holder
+    return init.read(holder, request)
+  }
+  const late$ = timer(PATIENCE_MS, init.scheduler).pipe(
+    filter(() => !isServed && place.pieces > 0),
+    map(() => 'late' as const)
   )
+  const one$ = merge(plainDownload({ ...init, read, place }), late$).pipe(
+    takeWhile((step) => {
+      if (step === 'late') isForMany = true
+      else if (step.type === 'progressed') {
+        isServed ||= step.sources.length > 0
+        isForMany = step.position !== undefined
+      } else isForMany = step.type === 'failed' && MENDABLE.has(step.code)
+      return !isForMany
+    }),
+    concatMap((step) => (step === 'late' ? EMPTY : of(step))),
+    takeWhile(({ type }) => type !== 'done' && type !== 'failed', true)
+  )
+  const many$ = defer(() => {
+    const { holders } = init.offer
+    // The one that did not serve comes last.
+    const order = [...holders.filter((holder) => holder !== asked), ...holders.filter((holder) => holder === asked)]
+    return isForMany ? fromMany({ ...init, offer: { ...init.offer, holders: order } }, place) : EMPTY
+  })
+  // What was begun has ended by then, and its memory is free.
+  return concat(one$, many$)
 }
 
 function fromMany({ offer, read, hashes, more, scheduler }: Rooted, place: Download): Observable<DownloadStep> {

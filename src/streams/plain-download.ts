@@ -15,7 +15,8 @@ import {
   map,
   type Observable,
   of,
-  type SchedulerLike
+  type SchedulerLike,
+  takeWhile
 } from 'rxjs'
 import type { Sources } from './download.js'
 import { codeOf, type DownloadStep, failed } from './download-step.js'
@@ -44,6 +45,8 @@ export function plainDownload({ offer, place, read, rootOf, scheduler }: PlainIn
   let sender: { readonly holder: PeerUrl; readonly etag: string } | undefined
   let pieces = 0
   let over = false
+  /** Those who would have let us wait in this round. */
+  let queued: PeerUrl[] = []
   let last: DownloadStep = { type: 'failed', code: 'NETWORK', detail: 'nobody who has it could be reached' }
 
   /** What waits to be written; what is being written is not ours any more. */
@@ -59,7 +62,8 @@ export function plainDownload({ offer, place, read, rootOf, scheduler }: PlainIn
     await place.rewind()
   }
 
-  const attempt = (holder: PeerUrl): Observable<DownloadStep> =>
+  /** `hurried`: somebody else may serve at once, so that this one's queue is not waited in. */
+  const attempt = (holder: PeerUrl, hurried: boolean): Observable<DownloadStep> =>
     defer(async () => {
       if (sender !== undefined && sender.holder !== holder) await rewind()
     }).pipe(
@@ -83,6 +87,11 @@ export function plainDownload({ offer, place, read, rootOf, scheduler }: PlainIn
           ...root,
           ...etag
         }).pipe(
+          takeWhile(({ type }) => {
+            const isLeft = hurried && type === 'queued'
+            if (isLeft) queued.push(holder)
+            return !isLeft
+          }),
           // Taken at once: the lane gives back what nobody took when it ends, while others still wait to be written.
           map((step) => ({ step, memory: step.type === 'received' ? hold(step.take()) : undefined })),
           concatMap(({ step, memory }) => taken(holder, step, memory)),
@@ -155,19 +164,22 @@ export function plainDownload({ offer, place, read, rootOf, scheduler }: PlainIn
   const round = (number: number): Observable<DownloadStep> =>
     defer(() => {
       const before = pieces
-      const attempts = holders.map((holder) =>
-        defer(() => (over || struck.has(holder) ? EMPTY : attempt(holder))).pipe(
+      queued = []
+      const tried = (holder: PeerUrl, isHurried: () => boolean) =>
+        defer(() => (over || struck.has(holder) ? EMPTY : attempt(holder, isHurried()))).pipe(
           map((step) => {
             over ||= step.type === 'done' || step.type === 'failed'
             return step
           })
         )
-      )
+      const isUntried = (index: number) => holders.slice(index + 1).some((other) => !struck.has(other))
+      const attempts = holders.map((holder, index) => tried(holder, () => isUntried(index)))
+      const waits = defer(() => concat(...queued.map((holder) => tried(holder, () => false))))
       const next = defer(() => {
         if (over) return EMPTY
         return pieces > before && number < MAX_ROUNDS ? round(number + 1) : of(last)
       })
-      return concat(...attempts, next)
+      return concat(...attempts, waits, next)
     })
 
   return round(1)

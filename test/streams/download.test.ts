@@ -156,6 +156,46 @@ describe('a download', () => {
     expect(barren.at(-1)).toMatchObject({ type: 'failed', code: 'UNFINISHED' })
   })
 
+  const queueing: Holder = () => concat(of({ type: 'queued', position: 7 } as const), NEVER)
+
+  test.each([{}, rooted])('one that lets us wait does not keep another one from sending %o', async (offer) => {
+    expect((await run({ A: queueing, B: sending(CONTENT) }, { offer })).at(-1)).toEqual(DONE)
+  })
+
+  test('a file that only one has who lets us wait is waited for, and one of those who fail meanwhile as well', async () => {
+    const log: string[] = []
+    const steps$ = stepsOf({ A: queueing, B: failing }, { log })
+    const [step] = await lastValueFrom(steps$.pipe(takeProgressed(1), toArray()))
+    expect(step).toMatchObject({ position: 7 })
+    expect(log.slice(0, 3)).toEqual(['A0', 'B0', 'A0'])
+  })
+
+  test('a piece comes from another one when the first says nothing for a second', async () => {
+    const scheduler = new VirtualTimeScheduler()
+    const log: string[] = []
+    const begun = new Promise<void>((resolve) => {
+      stepsOf(
+        { A: () => NEVER, B: sending(CONTENT) },
+        {
+          offer: rooted,
+          log,
+          sources: {
+            scheduler,
+            read: (holder) => {
+              log.push(`${holder} at ${scheduler.now()}`)
+              resolve()
+              return NEVER
+            }
+          }
+        }
+      ).subscribe()
+    })
+    await begun
+    scheduler.maxFrames = 1_000
+    scheduler.flush()
+    expect(log).toEqual(['A at 0', 'B at 1000'])
+  })
+
   test('what was kept is thrown away when the holder says that it has changed', async () => {
     const log: string[] = []
     let etag = 'first'
