@@ -10,6 +10,7 @@ import {
   EMPTY,
   filter,
   finalize,
+  first,
   from,
   ignoreElements,
   map,
@@ -180,8 +181,14 @@ function fromOne(init: Rooted, place: Download): Observable<DownloadStep> {
 }
 
 function fromMany({ offer, read, hashes, more, scheduler }: Rooted, place: Download): Observable<DownloadStep> {
-  const { name, root, size, holders } = offer
-  return checked(place, holders, hashes).pipe(
+  const { name, root, size } = offer
+  const known = foundIn(offer).map(({ url }) => url)
+  // Found while it is of use; the swarm asks for itself.
+  const found$ = more(offer).pipe(
+    takeWhile((found) => found !== 'all'),
+    map(({ url }) => url)
+  )
+  return checked(place, { known, found$, hashes }).pipe(
     switchMap((there) => {
       const found$ = merge(from(foundIn(offer)), more(offer))
       const word: Observable<DownloadStep> =
@@ -201,23 +208,31 @@ function fromMany({ offer, read, hashes, more, scheduler }: Rooted, place: Downl
   )
 }
 
+interface Checking extends Pick<Sources, 'hashes'> {
+  readonly known: readonly PeerUrl[]
+  /** Those who are found when none of the known ones has the hashes. */
+  readonly found$: Observable<PeerUrl>
+}
+
 /** The pieces an earlier try left that are right. Without hashes none is. */
-function checked(
-  place: Download,
-  holders: readonly PeerUrl[],
-  hashes: Sources['hashes']
-): Observable<readonly number[]> {
+function checked(place: Download, { known, found$, hashes }: Checking): Observable<readonly number[]> {
   if (place.remains === undefined || place.pieces === 0) return of([])
-  const learn = createHashLearning({ place, hashes, others: () => holders, onLie: () => undefined })
-  const learnAll = (piece: number): Observable<boolean> => {
-    if (piece >= place.pieces) return of(true)
-    const window = place.wants(piece)
-    if (window === undefined) return learnAll(piece + 1)
-    return learn(piece, holders[0] ?? '').pipe(
-      concatMap((known) => (known ? learnAll(piece + window.length) : of(false)))
-    )
+  const learnFrom = ([one, ...others]: readonly PeerUrl[]): Observable<boolean> => {
+    const learn = createHashLearning({ place, hashes, others: () => others, onLie: () => undefined })
+    const learnAll = (piece: number): Observable<boolean> => {
+      if (piece >= place.pieces) return of(true)
+      const window = place.wants(piece)
+      if (window === undefined) return learnAll(piece + 1)
+      if (one === undefined) return of(false)
+      return learn(piece, one).pipe(concatMap((isKnown) => (isKnown ? learnAll(piece + window.length) : of(false))))
+    }
+    return learnAll(0)
   }
-  return learnAll(0).pipe(concatMap(() => from(place.check()).pipe(toArray())))
+  const laterFrom$ = found$.pipe(concatMap((url) => (known.includes(url) ? of(false) : learnFrom([url]))))
+  return concat(learnFrom(known), laterFrom$).pipe(
+    first((areKnown) => areKnown, false),
+    concatMap(() => from(place.check()).pipe(toArray()))
+  )
 }
 
 function bytesIn(pieces: readonly number[], sizeBytes: number): number {

@@ -272,6 +272,22 @@ describe('a download', () => {
     expect(steps.map(({ bytes }) => bytes)).toEqual([expected, expected, expected])
   })
 
+  test.each([
+    ['passes it on', { relays: ['B'] }, () => of('all' as const)],
+    ['was found later', {}, () => of({ type: 'holder', url: 'B' } as const, 'all' as const)]
+  ])('what an earlier try left is kept when only one that %s has the hashes', async (_, offer, more) => {
+    const log: string[] = []
+    const remains = { bytes: LARGE.length, changed: false }
+    const place = placeFor(LARGE, { content: LARGE, log, remains, there: [0, 1, 3], hashes: 'wanted' })
+    const hashes: Sources['hashes'] = (holder) =>
+      of(holder === 'B' ? { type: 'hashes', bytes: HASHES } : { type: 'failed', reason: 'refused', detail: '' })
+    const sources = { more, hashes }
+    const holders = { A: failing, B: sending(LARGE) }
+    const steps = await run(holders, { offer: { ...rooted, holders: ['A'], ...offer }, log, place, sources })
+    expect(steps.at(-1)).toEqual(DONE)
+    expect(log.filter((entry) => entry.startsWith('keep'))).toEqual(['keep 2'])
+  })
+
   test('what an earlier try left is of use once the root is known, and is thrown away when nobody knows it', async () => {
     const remains = { bytes: LARGE.length, changed: false }
     const log: string[] = []
