@@ -46,6 +46,7 @@ import type {
 } from './ports.js'
 import { swarm } from './swarm.js'
 import { MAX_HOLDERS } from './swarm-rules.js'
+import type { Failure } from './swarm-state.js'
 
 /** How long the root is waited for before what an earlier try left is thrown away, whoever is asked for it: hashing 60 GB. */
 const ROOT_WAIT_MS = 60_000
@@ -150,6 +151,8 @@ function fromOne(init: Rooted, place: Download): Observable<DownloadStep> {
   let isServed = false
   let isForMany = false
   let asked: PeerUrl | undefined
+  const rejected = new Set<PeerUrl>()
+  let before: Failure | undefined
   const read: Sources['read'] = (holder, request) => {
     asked = holder
     return init.read(holder, request)
@@ -164,7 +167,11 @@ function fromOne(init: Rooted, place: Download): Observable<DownloadStep> {
       else if (step.type === 'progressed') {
         isServed ||= step.sources.length > 0
         isForMany = step.position !== undefined
-      } else isForMany = step.type === 'failed' && MENDABLE.has(step.code)
+      } else if (step.type === 'rejected') rejected.add(step.holder)
+      else if (step.type === 'failed') {
+        before = step
+        isForMany = MENDABLE.has(step.code)
+      }
       return !isForMany
     }),
     concatMap((step) => (step === 'late' ? EMPTY : of(step))),
@@ -174,13 +181,26 @@ function fromOne(init: Rooted, place: Download): Observable<DownloadStep> {
     const { holders } = init.offer
     // The one that did not serve comes last.
     const order = [...holders.filter((holder) => holder !== asked), ...holders.filter((holder) => holder === asked)]
-    return isForMany ? fromMany({ ...init, offer: { ...init.offer, holders: order } }, place) : EMPTY
+    return isForMany
+      ? fromMany({ ...init, offer: { ...init.offer, holders: order } }, place, { rejected, before })
+      : EMPTY
   })
   // What was begun has ended by then, and its memory is free.
   return concat(one$, many$)
 }
 
-function fromMany({ offer, read, hashes, more, scheduler }: Rooted, place: Download): Observable<DownloadStep> {
+/** What is known from a try with one holder at a time. */
+interface Tried {
+  /** Those who lied. */
+  readonly rejected: ReadonlySet<PeerUrl>
+  readonly before: Failure | undefined
+}
+
+function fromMany(
+  { offer, read, hashes, more, scheduler }: Rooted,
+  place: Download,
+  { rejected, before }: Tried = { rejected: new Set(), before: undefined }
+): Observable<DownloadStep> {
   const { name, root, size } = offer
   const known = foundIn(offer).map(({ url }) => url)
   // Found while it is of use; the swarm asks for itself.
@@ -190,13 +210,15 @@ function fromMany({ offer, read, hashes, more, scheduler }: Rooted, place: Downl
   )
   return checked(place, { known, found$, hashes }).pipe(
     switchMap((there) => {
-      const found$ = merge(from(foundIn(offer)), more(offer))
+      const found$ = merge(from(foundIn(offer)), more(offer)).pipe(
+        filter((found) => found === 'all' || !rejected.has(found.url))
+      )
       const word: Observable<DownloadStep> =
         place.remains === undefined
           ? EMPTY
           : of({ type: 'resumed', bytes: bytesIn(there, size), changed: place.remains.changed })
       const gaps = gapsBeside(place.pieces, there)
-      const step$ = swarm({ name, root, place, gaps, found$, read, hashes, scheduler }).pipe(
+      const step$ = swarm({ name, root, place, gaps, found$, read, hashes, scheduler, before }).pipe(
         concatMap((step): Observable<DownloadStep> => {
           if (step.type === 'progressed') return of({ ...step, total: size })
           if (step.type !== 'complete') return of(step)

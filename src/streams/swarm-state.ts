@@ -42,7 +42,9 @@ export interface Failure {
   readonly detail: string
 }
 
-export function initialState(gaps: readonly PieceRange[]): SwarmState {
+const NOBODY: Failure = { code: 'NETWORK', detail: 'nobody who has it could be reached' }
+
+export function initialState(gaps: readonly PieceRange[], lastBreak = NOBODY): SwarmState {
   return {
     holders: new Map(),
     lanes: new Map(),
@@ -52,7 +54,7 @@ export function initialState(gaps: readonly PieceRange[]): SwarmState {
     pending: [],
     raced: new Map(),
     searching: true,
-    lastBreak: { code: 'NETWORK', detail: 'nobody who has it could be reached' },
+    lastBreak,
     over: false
   }
 }

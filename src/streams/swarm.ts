@@ -32,7 +32,7 @@ import type {
 } from './ports.js'
 import { repair } from './repair.js'
 import { type SwarmCommand, type SwarmEvent, type SwarmJob, step } from './swarm-rules.js'
-import { initialState, type SwarmState } from './swarm-state.js'
+import { type Failure, initialState, type SwarmState } from './swarm-state.js'
 
 /** At most ten reports of progress a second: what a person can see. */
 export const REPORT_EVERY_MS = 100
@@ -48,6 +48,8 @@ export interface SwarmInit {
   readonly read: (holder: PeerUrl, request: ReadRequest) => Observable<ReadOutcome>
   readonly hashes: (holder: PeerUrl, request: HashRequest) => Observable<HashesOutcome>
   readonly scheduler: SchedulerLike
+  /** Why an earlier way did not work: what is told when nobody new is found. */
+  readonly before?: Failure | undefined
 }
 
 export type SwarmStep =
@@ -68,14 +70,14 @@ export interface SourceRate {
 
 /** Ends with `complete`, when all pieces are on the disk, or with `failed`. Unsubscribing closes every connection. */
 export function swarm(init: SwarmInit): Observable<SwarmStep> {
-  const { name, root, place, gaps, found$, read, hashes, scheduler } = init
+  const { name, root, place, gaps, found$, read, hashes, scheduler, before } = init
   return new Observable((subscriber) => {
     const stop$ = new Subject<void>()
     const stopped$ = new Subject<PeerUrl>()
     const received = new Map<string, PieceMemory>()
     const nowMs = () => scheduler.now()
     const actor = createActor<SwarmCommand, SwarmState, SwarmEvent, SwarmJob>({
-      initial: initialState(gaps),
+      initial: initialState(gaps, before),
       step,
       run,
       stop$

@@ -218,6 +218,14 @@ describe('a download', () => {
     expect(log.filter((entry) => entry.startsWith('A'))).toEqual(['A0'])
   })
 
+  test('one that lied about a small file is named once, and not asked again', async () => {
+    const log: string[] = []
+    const place = placeFor(CONTENT, { content: CONTENT, log })
+    const steps = await run({ A: sending(altered(CONTENT, 3)), B: failing }, { offer: rooted, log, place })
+    expect(rejected(steps)).toEqual(['A'])
+    expect(log.filter((entry) => entry.startsWith('A'))).toEqual(['A0'])
+  })
+
   test('without a root, what is not what the holder says it to be is thrown away, and the next one serves', async () => {
     const log: string[] = []
     const rootOf = () => of({ type: 'root', root: ROOT, size: SIZE } as const)
