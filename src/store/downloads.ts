@@ -40,11 +40,14 @@ export function createDownloads({ dir, onPlaced }: DownloadsOptions): FolderDown
   /** Folders that downloads went into, and whose private folders may be left. */
   const roots = new Set<string>()
   let closed = false
+  /** A download that begins waits for it: its private folder would be removed under it. */
+  let tidying: Promise<void> = Promise.resolve()
 
   const begin: Downloads['begin'] = async ({ name, size, root: contentRoot }, { ifExists, into }) => {
     if (closed) throw new P2pError('CLOSED', 'The peer is closed')
     if (size > MAX_FILE_BYTES) throw new P2pError('TOO_LARGE', `${name} is too large: it is said to have ${size} bytes`)
     const root = rootOf(into ?? dir)
+    await tidying
     if (size > PIECE_BYTES) pieces.warm()
     const isSmall = size <= PIECE_BYTES && ifExists === 'refuse'
     if (isSmall) checkFree(root, name)
@@ -85,8 +88,13 @@ export function createDownloads({ dir, onPlaced }: DownloadsOptions): FolderDown
   }
 
   /** The last one closes the folders behind it, and takes the private ones along where nothing lies there. */
-  async function tidy(): Promise<void> {
-    if (running.size > 0 || beginning.size > 0) return
+  function tidy(): Promise<void> {
+    if (running.size > 0 || beginning.size > 0) return tidying
+    tidying = tidying.then(removeFolders)
+    return tidying
+  }
+
+  async function removeFolders(): Promise<void> {
     const left = [...roots]
     roots.clear()
     await places.release()
@@ -102,7 +110,6 @@ export function createDownloads({ dir, onPlaced }: DownloadsOptions): FolderDown
     if (!isKept) return
     // Perhaps it is what a killed process left that keeps it there.
     await places.within(root, [PRIVATE_FOLDER], removeTemporary).catch(() => undefined)
-    if (running.size > 0 || beginning.size > 0) return
     await places.release()
     await rmdir(path).catch(() => undefined)
   }

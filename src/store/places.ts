@@ -10,6 +10,15 @@ const MAX_IDLE = 8
 /** How long a folder that was seen to be where it belongs is not looked at again. */
 const TRUSTED_MS = 250
 
+/** The folder was removed under the work, which may be tried once more in a new one. */
+class Gone extends Error {
+  readonly code = 'ENOENT'
+
+  constructor(cause: unknown) {
+    super('The folder has been removed', { cause })
+  }
+}
+
 interface Held {
   readonly opening: Promise<Place>
   users: number
@@ -67,18 +76,34 @@ export function createPlaces(): Places {
     }
   }
 
+  async function withPlace<T>(root: string, parts: readonly string[], work: (place: Place) => Promise<T>): Promise<T> {
+    const key = [root, ...parts].join('/')
+    const entered = await enter(key, root, parts)
+    try {
+      return await work(await entered.opening)
+    } catch (error) {
+      // It was trusted without a look, and has been removed meanwhile: what is held is of no use to anybody.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      entered.seenMs = Number.NEGATIVE_INFINITY
+      if (await isThere(entered)) throw error
+      if (held.get(key) === entered) held.delete(key)
+      throw new Gone(error)
+    } finally {
+      await leave(key, entered)
+    }
+  }
+
   async function close({ opening }: Held): Promise<void> {
     await opening.then((place) => place.close()).catch(() => undefined)
   }
 
   return {
     async within(root, parts, work) {
-      const key = [root, ...parts].join('/')
-      const entered = await enter(key, root, parts)
       try {
-        return await work(await entered.opening)
-      } finally {
-        await leave(key, entered)
+        return await withPlace(root, parts, work)
+      } catch (error) {
+        if (!(error instanceof Gone)) throw error
+        return await withPlace(root, parts, work)
       }
     },
     async release() {

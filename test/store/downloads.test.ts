@@ -423,6 +423,16 @@ test('a link, a folder, or what lies behind one is never written to', async () =
   expect(await tree(around)).toEqual(before)
 })
 
+test('a private folder that is removed under a download is made again', async () => {
+  const dir = await newFolder()
+  const downloads = downloadsIn(dir)
+  const [first, second] = [await downloads.start('a'), await downloads.start('b')]
+  for (const download of [first, second]) await bring(download, Buffer.from('x'), 0)
+  await first.finish()
+  await rm(join(dir, '.p2p-rx'), { recursive: true })
+  expect(await second.finish()).toMatchObject({ path: join(dir, 'b') })
+})
+
 test('a private folder that is a link is not used', async () => {
   const around = await newFolder()
   await mkdir(join(around, 'share'))
