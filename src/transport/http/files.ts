@@ -76,7 +76,7 @@ export function createDataHandler({ holdings, limits, slots: slotLimits, rates }
       const admitted = slots.enter(downloader, closing(response))
       if (admitted instanceof Promise) {
         // Nothing is kept open for those who wait.
-        await source.close()
+        await source.close().catch(() => undefined)
         admission = await admitted
         source = admission.type === 'entered' ? await opened(response, open) : undefined
       } else admission = admitted
