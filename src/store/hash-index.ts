@@ -23,6 +23,8 @@ const DAY_MS = 86_400_000
 
 export function createHashIndex() {
   const roots = new Map<string, string>()
+  /** How many identities of more than one piece each root has: one is dropped for each file that is written over. */
+  const uses = new Map<string, number>()
   /** When the entries were written that an earlier process left. */
   const days = new Map<string, number>()
   /** In memory: all of them without a state, and those not written down yet with one. */
@@ -54,9 +56,9 @@ export function createHashIndex() {
   function drop(identity: string): void {
     const root = roots.get(identity)
     if (root === undefined) return
-    roots.delete(identity)
+    unset(identity)
     if (parts !== undefined) dropped.add(identity)
-    if (isLong(identity) && ![...roots.values()].includes(root)) dropLayer(root)
+    if (isLong(identity) && !uses.has(root)) dropLayer(root)
     writeSoon()
   }
 
@@ -76,7 +78,18 @@ export function createHashIndex() {
       if (roots.size < MAX_SHARED_FILES) break
       drop(oldest)
     }
+    unset(identity)
     roots.set(identity, root)
+    if (isLong(identity)) uses.set(root, (uses.get(root) ?? 0) + 1)
+  }
+
+  function unset(identity: string): void {
+    const root = roots.get(identity)
+    roots.delete(identity)
+    if (root === undefined || !isLong(identity)) return
+    const left = (uses.get(root) ?? 0) - 1
+    if (left > 0) uses.set(root, left)
+    else uses.delete(root)
   }
 
   function keepLayer(root: string, layer: Uint8Array): void {
@@ -152,7 +165,7 @@ export function createHashIndex() {
     const old = unused.filter(([, writtenOn], place) => place < spare || day - writtenOn > KEPT_DAYS)
     const renewed = [...days].filter(([identity, on]) => inUse.has(identity) && day - on >= RENEWED_DAYS)
     days.clear()
-    for (const [identity] of old) roots.delete(identity)
+    for (const [identity] of old) unset(identity)
     for (const [identity] of renewed) if (roots.has(identity)) fresh.add(identity)
     await rootPart.batch(old.map(([key]) => ({ type: 'del', key }))).catch(() => undefined)
     await flush()

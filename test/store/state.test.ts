@@ -167,6 +167,17 @@ test('an entry that is not as we write it is not believed', async () => {
   expect(again.root(LONG)).toBeUndefined()
 })
 
+test('the hashes of the pieces stay as long as one file has them, and go with the last one', async () => {
+  const index = createHashIndex()
+  for (const identity of [LONG, LONG, '1-9-3000000-4']) index.remember(identity, LONG_ROOT, bytesOf(96))
+  index.drop(LONG)
+  index.drop(LONG)
+  expect(await index.layer(LONG_ROOT)).toBeDefined()
+  index.remember('1-9-3000000-4', ROOT, bytesOf(96))
+  index.drop('1-9-3000000-4')
+  expect(await index.layer(ROOT)).toBeUndefined()
+})
+
 test('what was written over is forgotten, with the hashes of its pieces', async () => {
   const state = await opened(await newFolder())
   const index = await indexOf(state)
