@@ -140,10 +140,11 @@ export function createCache({ dir, maxBytes = DEFAULT_MAX_BYTES }: CacheOptions)
       const root = await onDisk(name, gatherer.finish())
       if (expected !== undefined) checkContent(name, { size: length, root }, expected)
       const stat = await handle.stat({ bigint: true })
-      if (closed) throw gone()
-      stops.delete(stop)
       await drop(name)
       await makeRoom()
+      // From here on it is in the table, and no longer ours to close.
+      if (closed) throw gone()
+      stops.delete(stop)
       const file = { name, size: length, modifiedMs: Number(stat.mtimeMs), root }
       const untilMs = performance.now() + MAX_AGE_MS
       entries.set(name, { file, layer: gatherer.layer(), untilMs, handle, stat, holders: 1 })

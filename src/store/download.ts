@@ -104,9 +104,13 @@ export function createDownload(init: DownloadInit): Download {
   function end(forget: () => boolean): Promise<void> {
     ended ??= (async () => {
       await Promise.allSettled([...using, syncing])
-      await (await direct)?.close()
-      await partial.close(forget())
-      await init.ended()
+      // Only a second way to the same file: what it says is of no concern by now.
+      await (await direct)?.close().catch(() => undefined)
+      try {
+        await partial.close(forget())
+      } finally {
+        await init.ended()
+      }
     })()
     return ended
   }

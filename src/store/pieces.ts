@@ -45,9 +45,9 @@ export function createPieces(): Pieces {
   let closed = false
 
   function start(): Worker {
-    const thread = new Worker(threadUrl('piece-worker.js'), {
-      workerData: { memory: pool.shared, slotBytes: SLOT_BYTES }
-    })
+    // Flags of the process are not for a thread: with --input-type, for one, it would not start.
+    const workerData = { memory: pool.shared, slotBytes: SLOT_BYTES }
+    const thread = new Worker(threadUrl('piece-worker.js'), { workerData, execArgv: [] })
     thread.unref()
     thread.on('message', (answer: PieceAnswer) => settle(answer))
     thread.on('error', (error) => lose(thread, error))
@@ -71,7 +71,8 @@ export function createPieces(): Pieces {
 
   /** A thread that breaks is a bug or a machine without memory; its work is lost, the next work gets a new one. */
   function lose(thread: Worker, cause: Error): void {
-    threads.splice(threads.indexOf(thread), 1)
+    const at = threads.indexOf(thread)
+    if (at >= 0) threads.splice(at, 1)
     for (const [id, { thread: busy, fail }] of waiting) {
       if (busy !== thread) continue
       waiting.delete(id)

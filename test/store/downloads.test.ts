@@ -423,6 +423,19 @@ test('a link, a folder, or what lies behind one is never written to', async () =
   expect(await tree(around)).toEqual(before)
 })
 
+test('the flags of the process do not keep its threads from starting', async () => {
+  const dir = await newFolder()
+  const script = `
+    import { createDownloads } from ${JSON.stringify(new URL('../../dist/store/downloads.js', import.meta.url).href)}
+    const downloads = createDownloads({ dir: ${JSON.stringify(dir)} })
+    const download = await downloads.begin({ name: 'x', size: 1 }, { ifExists: 'refuse' })
+    await download.keep(0, await download.memory())
+    await download.finish()
+    await downloads.close()`
+  execFileSync(process.execPath, ['--input-type=module', '-e', script])
+  expect(await readdir(dir)).toEqual(['x'])
+})
+
 test('a private folder that is removed under a download is made again', async () => {
   const dir = await newFolder()
   const downloads = downloadsIn(dir)
