@@ -1,7 +1,7 @@
 /** Where the state of a share lies on this machine. */
 import { realpathSync } from 'node:fs'
-import { homedir } from 'node:os'
-import { resolve } from 'node:path'
+import { homedir, userInfo } from 'node:os'
+import { isAbsolute, resolve } from 'node:path'
 import { defaultStateDir as stateDirOf } from './store/state-dir.js'
 
 /**
@@ -13,7 +13,9 @@ import { defaultStateDir as stateDirOf } from './store/state-dir.js'
  * ```
  */
 export function defaultStateDir(dir: string): string {
-  return stateDirOf(real(dir), process.env, process.platform, homedir())
+  // What $HOME says need not be a folder; a relative one would be another in each working directory.
+  const home = isAbsolute(homedir()) ? homedir() : userInfo().homedir
+  return stateDirOf(real(dir), process.env, process.platform, home)
 }
 
 function real(dir: string): string {

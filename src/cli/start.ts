@@ -6,6 +6,7 @@ import { type Control, createControl } from '../control/server.js'
 import { socketPathOf } from '../control/socket.js'
 import { createPeer, defaultStateDir, formatInvite, P2pError, type Peer, parsePeerUrl, type Rates } from '../index.js'
 import { capOf } from './amounts.js'
+import { checkApart } from './apart.js'
 import { createMissingFolder, type PeerFlags, peersOf, readSecret } from './inputs.js'
 import { type Membership, type MembershipFlags, openMembership } from './membership.js'
 import { say, writeJson } from './output.js'
@@ -44,6 +45,7 @@ export async function start(flags: StartFlags): Promise<number> {
   const { typed, listed } = await peersOf(flags)
   const fetchSecret = flags.secretFile === undefined ? undefined : await readSecret(flags.secretFile)
   const stateDir = flags.stateDir ?? defaultStateDir(dir)
+  if (dir !== '') await checkApart(dir, stateDir)
   // Members of a private network alone are let in, so others may knock: an invite is of use on other machines then.
   const listenAt = host ?? (open ? '127.0.0.1' : '0.0.0.0')
   checkPeers(typed, open)

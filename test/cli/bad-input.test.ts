@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -11,6 +11,7 @@ const SENTENCE = /^p2p-rx: \S.*[.?!)] \S.*\.\n$/
 async function withTraps() {
   const folder = await testFolder()
   await mkdir(join(folder, 'files'))
+  await symlink('files', join(folder, 'link'))
   await writeFile(join(folder, 'a-file'), 'not a folder')
   await writeFile(join(folder, 'peers.txt'), '# friends\nhttp://127.0.0.1:4242\nhtp:/x\n')
   await writeFile(join(folder, 'empty'), '\n')
@@ -33,6 +34,18 @@ describe('bad input gets one sentence, what to do next, and its exit code', () =
     ['its own URL as --peer', [...own(), '--peer', 'http://127.0.0.1:42429'], 2, /is this peer itself/],
     ['an alias of itself as --peer', [...own(), '--peer', 'http://localhost:42429/'], 2, /is this peer itself/],
     ['a peers file with a bad line', [...START, '--peers', 'peers.txt'], 2, /peers\.txt line 3: "htp:\/x"/],
+    [
+      'the state in the shared folder',
+      [...START, '--state-dir', 'files/new/state'],
+      2,
+      /files\/new\/state lies in the/
+    ],
+    [
+      'the state behind a link',
+      [...START, '--state-dir', 'link/state'],
+      2,
+      /link\/state lies in the shared folder files/
+    ],
     ['a missing peers file', [...START, '--peers', 'nothing.txt'], 2, /Cannot read nothing\.txt: it is not there/],
     ['a folder as peers file', [...START, '--peers', 'files'], 2, /Cannot read files: it is a folder/],
     ['a missing secret file', [...START, '--secret-file', 'nothing'], 2, /Cannot read nothing: it is not there/],

@@ -2,10 +2,11 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import { filter, firstValueFrom } from 'rxjs'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import type { P2pError } from '../../src/errors.js'
+import { defaultStateDir as stateDirOfShare } from '../../src/state-dir.js'
 import { createHashIndex } from '../../src/store/hash-index.js'
 import { createLibrary } from '../../src/store/library.js'
 import { openState, type State } from '../../src/store/state.js'
@@ -39,6 +40,12 @@ async function program(script: string) {
   await once(child.stdout, 'data')
   return child
 }
+
+test('a home that is not absolute is not one', () => {
+  onTestFinished(() => void vi.unstubAllEnvs())
+  vi.stubEnv('HOME', 'files').stubEnv('XDG_STATE_HOME', '')
+  expect(isAbsolute(stateDirOfShare('/srv/music'))).toBe(true)
+})
 
 test('the state of a share has a folder of its own, where the system wants it', () => {
   const at = (env: Record<string, string>, platform: NodeJS.Platform, share = '/srv/music') =>
