@@ -1,6 +1,6 @@
 /** Where the control socket of a peer lies, and how it is taken: for its user only, and only if nobody else has it. */
 import { createHash } from 'node:crypto'
-import { chmod, lstat, mkdir, readlink, symlink, unlink } from 'node:fs/promises'
+import { chmod, lstat, mkdir, readlink, stat, symlink, unlink } from 'node:fs/promises'
 import { connect, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -13,6 +13,7 @@ export const MAX_SOCKET_PATH_BYTES = 100
 /** A peer that is there takes a connection at once; one that hangs must not hold up whoever looks around. */
 const CONNECT_TIMEOUT_MS = 2_000
 const OPEN_TO_OTHERS = 0o077
+const WRITABLE_TO_OTHERS = 0o022
 
 /** The socket of the peer with this state folder: what `listenOn` takes, and what a client connects to. */
 export function socketPathOf(stateDir: string): string {
@@ -25,8 +26,9 @@ export function socketPathOf(stateDir: string): string {
 const digestOf = (path: string) => createHash('sha256').update(resolve(path)).digest('hex').slice(0, 16)
 const isPipe = (socketPath: string) => socketPath.startsWith('\\\\')
 
-/** What to connect to: for a path that is too long the place its link names, unless somebody else could have made it. */
+/** What to connect to: for a path that is too long the place its link names. Nothing if somebody else could have made it. */
 export async function reachable(socketPath: string): Promise<string | undefined> {
+  if (!(await isOurs(socketPath))) return undefined
   if (fits(socketPath)) return socketPath
   const target = await readlink(socketPath).catch(() => undefined)
   return target !== undefined && fits(target) && (await isPrivate(dirname(target))) ? target : undefined
@@ -53,6 +55,10 @@ export async function isAnswered(socketPath: string): Promise<boolean> {
 export async function listenOn(server: Server, socketPath: string): Promise<Failure | undefined> {
   try {
     if (!isPipe(socketPath)) await mkdir(dirname(socketPath), { recursive: true, mode: 0o700 })
+    if (!(await isOurs(socketPath))) {
+      const detail = `${dirname(socketPath)} is no place for a socket: it is not yours, or others can write to it`
+      return failure('FOLDER', detail, 'Take that right from them, or choose another folder with --state-dir.')
+    }
     if (await isAnswered(socketPath)) return inUse(socketPath)
     await removeStale(socketPath)
     if (fits(socketPath)) await bind(server, socketPath)
@@ -115,6 +121,12 @@ async function removeStale(path: string): Promise<void> {
 async function isPrivate(folder: string): Promise<boolean> {
   const about = await lstat(folder).catch(() => undefined)
   return about?.isDirectory() === true && about.uid === process.getuid?.() && (about.mode & OPEN_TO_OTHERS) === 0
+}
+
+/** Whether nobody but this user can put a socket there. Where nothing is, there is nobody's. */
+async function isOurs(socketPath: string): Promise<boolean> {
+  const about = isPipe(socketPath) ? undefined : await stat(dirname(socketPath)).catch(() => undefined)
+  return about === undefined || (about.uid === process.getuid?.() && (about.mode & WRITABLE_TO_OTHERS) === 0)
 }
 
 function fits(path: string): boolean {

@@ -276,6 +276,18 @@ describe('the place of the socket', () => {
     await third.close()
   })
 
+  test('a folder that others can write to is no place for a socket, and no place to look for one', async () => {
+    const stateDir = await testFolder()
+    const socketPath = join(stateDir, SOCKET_NAME)
+    const server = createServer()
+    await new Promise<void>((resolve) => server.listen(socketPath, resolve))
+    onTestFinished(() => void server.close())
+    expect(await isAnswered(socketPath)).toBe(true)
+    await chmod(stateDir, 0o770)
+    expect(await isAnswered(socketPath)).toBe(false)
+    expect(await made(stateDir).listen()).toMatchObject({ code: 'FOLDER' })
+  })
+
   test('a link into a folder of somebody else is not followed', async () => {
     const root = await testFolder()
     const open = join(root, 'open')
