@@ -25,7 +25,7 @@ export interface ContentInit {
 }
 
 export function createContent({ library, cache, transport, ownUrl }: ContentInit) {
-  const passOn = createPassOn(transport)
+  const passOn = createPassOn({ ...transport, ownUrl })
   const served: Pick<Inbound, 'open' | 'openRoot' | 'hashes' | 'rootOf'> = {
     open: async (name) =>
       cache.find(name) !== undefined && (await library.find(name)) === undefined

@@ -5,6 +5,7 @@
 import { catchError, concatMap, EMPTY, from, type Observable, of, Subscription, take } from 'rxjs'
 import type { Sources } from './download.js'
 import type { HashRequest, Offer, PeerUrl, ReadOutcome, Source } from './ports.js'
+import { peerKey } from './urls.js'
 
 /** Offers passed on that are remembered; a download begins within seconds of its offer. */
 const MAX_PASSED = 512
@@ -18,9 +19,15 @@ export interface PassOn {
   readonly hashes: (request: HashRequest) => Observable<Uint8Array>
 }
 
-export function createPassOn({ read, hashes }: Pick<Sources, 'read' | 'hashes'>): PassOn {
+export interface PassOnInit extends Pick<Sources, 'read' | 'hashes'> {
+  readonly ownUrl: () => PeerUrl
+}
+
+export function createPassOn({ read, hashes, ownUrl }: PassOnInit): PassOn {
   /** By root; the one heard of last comes last. */
   const passed = new Map<string, Offer>()
+  /** Without ourselves, whom an offer may name as well: we would call ourselves, and that call us again. */
+  const holdersOf = (offer: Offer) => offer.holders.filter((holder) => peerKey(holder) !== peerKey(ownUrl()))
 
   return {
     note(offer) {
@@ -35,7 +42,9 @@ export function createPassOn({ read, hashes }: Pick<Sources, 'read' | 'hashes'>)
     open(root) {
       const offer = passed.get(root)
       if (offer === undefined) return undefined
-      const { name, size, holders } = offer
+      const { name, size } = offer
+      const holders = holdersOf(offer)
+      if (holders.length === 0) return undefined
       return {
         size,
         root,
@@ -46,8 +55,8 @@ export function createPassOn({ read, hashes }: Pick<Sources, 'read' | 'hashes'>)
       }
     },
     hashes(request) {
-      const holders = passed.get(request.root)?.holders ?? []
-      return from(holders).pipe(
+      const offer = passed.get(request.root)
+      return from(offer === undefined ? [] : holdersOf(offer)).pipe(
         concatMap((holder) => hashes(holder, request).pipe(catchError(() => EMPTY))),
         concatMap((outcome) => (outcome.type === 'hashes' ? of(outcome.bytes) : EMPTY)),
         take(1)

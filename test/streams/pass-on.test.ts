@@ -28,11 +28,15 @@ const queued: Holder = (asked) => concat(of({ type: 'queued', position: 1 } as c
 function build(holders: Record<string, Holder>, answers: Record<string, HashesOutcome> = {}) {
   const log: string[] = []
   const passOn = createPassOn({
+    ownUrl: () => 'http://us:1',
     read: (holder, asked) => {
       log.push(`${holder} ${asked.start}-${asked.end}`)
       return (holders[holder] ?? refused)(asked).pipe(finalize(() => log.push(`closed ${holder}`)))
     },
-    hashes: (holder) => of(answers[holder] ?? { type: 'gone' })
+    hashes: (holder) => {
+      log.push(`hashes ${holder}`)
+      return of(answers[holder] ?? { type: 'gone' })
+    }
   })
   return { passOn, log }
 }
@@ -87,6 +91,16 @@ test('hashes come from the first that has them, or not at all', async () => {
   const none = build({}).passOn
   none.note(offer)
   expect(await lastValueFrom(none.hashes(request).pipe(toArray()))).toEqual([])
+})
+
+test('we are not called ourselves, whoever says that we have it', async () => {
+  const { passOn, log } = build({ B: sending() })
+  passOn.note({ ...offer, holders: ['http://us:1/', 'B'] })
+  expect(String(await collect(passOn.open(ROOT)?.read() ?? sourceless()))).toBe(String(CONTENT))
+  await lastValueFrom(passOn.hashes(request), { defaultValue: undefined })
+  expect(log).toEqual(['B 0-16', 'closed B', 'hashes B'])
+  passOn.note({ ...offer, holders: ['http://us:1/simple'] })
+  expect(passOn.open(ROOT)).toBeUndefined()
 })
 
 test('the offers passed on that are remembered are bounded, the last ones stay', () => {
