@@ -31,13 +31,14 @@ export function createContent({ library, cache, transport, ownUrl }: ContentInit
       cache.find(name) !== undefined && (await library.find(name)) === undefined
         ? cache.open(name)
         : library.open(name),
-    async openRoot(root) {
+    async openRoot(root, passed = false) {
       if (cache.findRoot(root) !== undefined) return cache.openRoot(root)
-      return library.openRoot(root).catch(orPassed(() => passOn.open(root)))
+      return library.openRoot(root).catch(orPassed(() => (passed ? undefined : passOn.open(root))))
     },
     async hashes(request) {
       if (cache.findRoot(request.root) !== undefined) return cache.hashes(request)
-      const passed = () => firstValueFrom(passOn.hashes(request), { defaultValue: undefined })
+      const passed = () =>
+        request.passed === true ? undefined : firstValueFrom(passOn.hashes(request), { defaultValue: undefined })
       return library.hashes(request).catch(orPassed(passed))
     },
     rootOf: async (name, waitMs) => {

@@ -50,14 +50,14 @@ export function createPassOn({ read, hashes, ownUrl }: PassOnInit): PassOn {
         root,
         etag: root,
         read: (start = 0, end = size) =>
-          passing(holders, (holder) => read(holder, { name, root, start, end }), end - start),
+          passing(holders, (holder) => read(holder, { name, root, start, end, passed: true }), end - start),
         close: () => Promise.resolve()
       }
     },
     hashes(request) {
       const offer = passed.get(request.root)
       return from(offer === undefined ? [] : holdersOf(offer)).pipe(
-        concatMap((holder) => hashes(holder, request).pipe(catchError(() => EMPTY))),
+        concatMap((holder) => hashes(holder, { ...request, passed: true }).pipe(catchError(() => EMPTY))),
         concatMap((outcome) => (outcome.type === 'hashes' ? of(outcome.bytes) : EMPTY)),
         take(1)
       )

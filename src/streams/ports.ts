@@ -150,6 +150,8 @@ export interface ReadRequest {
   readonly end?: number
   /** The content must still be this one (an etag); otherwise the holder answers with `changed`. */
   readonly etag?: string
+  /** We pass it on to somebody else: a holder answers with what it has itself, so that nothing goes in circles. */
+  readonly passed?: boolean
 }
 
 /** How a holder took a read. `body` is emitted once its head is here; the stream stays open until its bytes have been read or it is unsubscribed. */
@@ -180,6 +182,8 @@ export interface HashRequest {
   /** A power of two. */
   readonly length: number
   readonly proofLayers: number
+  /** As of a {@link ReadRequest}. */
+  readonly passed?: boolean
 }
 
 /** How a holder took a request for hashes: 32 bytes each. */
@@ -242,7 +246,7 @@ export interface Inbound {
   /** Opens a shared (or cached) file; errors with a P2pError. */
   open: (name: string) => Promise<Source>
   /** The same, whatever its name is, by the root of its content. */
-  openRoot: (root: string) => Promise<Source>
+  openRoot: (root: string, passed?: boolean) => Promise<Source>
   /** Errors with NOT_FOUND when we have no such content, and with BAD_CALL when the request makes no sense for it. */
   hashes: (request: HashRequest) => Promise<Uint8Array>
   /** The root of a file, which may take up to `waitMs`; nothing when it is not known by then. Errors as `open`. */

@@ -75,3 +75,12 @@ test('a request for hashes that makes no sense for a file of ours is not passed 
   passOn.note(offer)
   await expect(served.hashes(REQUEST)).rejects.toMatchObject({ code: 'BAD_CALL' })
 })
+
+test('what somebody else passes on is answered with what we have ourselves', async () => {
+  const { served, passOn } = await contentOf({})
+  passOn.note({ name: 'x', size: 1, root: ROOT, holders: ['http://holder:1'] })
+  expect((await served.openRoot(ROOT)).root).toBe(ROOT)
+  expect(await served.hashes(REQUEST)).toEqual(HASHES)
+  await expect(served.openRoot(ROOT, true)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  await expect(served.hashes({ ...REQUEST, passed: true })).rejects.toMatchObject({ code: 'NOT_FOUND' })
+})

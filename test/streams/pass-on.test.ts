@@ -30,10 +30,12 @@ function build(holders: Record<string, Holder>, answers: Record<string, HashesOu
   const passOn = createPassOn({
     ownUrl: () => 'http://us:1',
     read: (holder, asked) => {
+      expect(asked.passed).toBe(true)
       log.push(`${holder} ${asked.start}-${asked.end}`)
       return (holders[holder] ?? refused)(asked).pipe(finalize(() => log.push(`closed ${holder}`)))
     },
-    hashes: (holder) => {
+    hashes: (holder, asked) => {
+      expect(asked.passed).toBe(true)
       log.push(`hashes ${holder}`)
       return of(answers[holder] ?? { type: 'gone' })
     }

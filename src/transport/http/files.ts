@@ -5,7 +5,7 @@ import type { HashRequest, Inbound, Source } from '../../streams/ports.js'
 import { callerId } from './caller.js'
 import type { Throttle } from './data/connection.js'
 import { FREE_BYTES, type HttpLimits, MAX_ROOT_WAIT_MS, MAX_ROOT_WAITS } from './limits.js'
-import { PEER_HEADER, QUEUE_HEADER, readTarget } from './paths.js'
+import { PASSED_HEADER, PEER_HEADER, QUEUE_HEADER, readTarget } from './paths.js'
 import { chooseRange, namesTag, readWait } from './range.js'
 import type { RateLimits } from './rates.js'
 import { refuse } from './refuse.js'
@@ -116,6 +116,7 @@ export function createDataHandler({ holdings, limits, slots: slotLimits, rates }
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const target = readTarget(request.url ?? '')
+    const passed = request.headers[PASSED_HEADER] !== undefined
     switch (target.type) {
       case 'name': {
         const { name } = target
@@ -130,10 +131,10 @@ export function createDataHandler({ holdings, limits, slots: slotLimits, rates }
         return
       }
       case 'root':
-        await serveContent(request, response, () => holdings.openRoot(target.root), target.root)
+        await serveContent(request, response, () => holdings.openRoot(target.root, passed), target.root)
         return
       case 'hashes':
-        await serveHashes(request, response, target.request)
+        await serveHashes(request, response, passed ? { ...target.request, passed } : target.request)
         return
       case 'nonsense':
         refuse(response, 400)

@@ -7,6 +7,8 @@ const HASHES_PATH = '/hashes/'
 
 /** Names the peer that downloads, so that it is known by all its connections. */
 export const PEER_HEADER = 'p2prx-peer'
+/** Says that the bytes are for somebody else, to whom the reader passes them on. */
+export const PASSED_HEADER = 'p2prx-passed'
 /** The place in the queue, in a refusal. */
 export const QUEUE_HEADER = 'p2prx-queue-position'
 

@@ -13,14 +13,14 @@ interface Flow {
 /** What a read costs the holder: an open source, from the first byte to the last one or until it is unsubscribed. */
 export function readFrom(
   { open, openRoot }: Pick<Inbound, 'open' | 'openRoot'>,
-  { name, root, start, end, etag }: ReadRequest,
+  { name, root, start, end, etag, passed }: ReadRequest,
   flow: Flow
 ): Observable<ReadOutcome> {
   return new Observable((reader) => {
     let body: Body | undefined
 
     async function begin(): Promise<void> {
-      const source = await (root === undefined ? open(name) : openRoot(root))
+      const source = await (root === undefined ? open(name) : openRoot(root, passed))
       if (reader.closed) {
         await source.close()
         return

@@ -1,3 +1,4 @@
+import { firstValueFrom } from 'rxjs'
 import { describe, expect, test } from 'vitest'
 import { filePath, nameOf } from '../../../src/transport/http/paths.js'
 import { bytesOf, gathered, sourceOf } from '../../compliance/inbound.js'
@@ -37,6 +38,27 @@ describe('a file over HTTP', () => {
     })
     expect(Buffer.from(await response.arrayBuffer()).equals(CONTENT)).toBe(true)
     await closed()
+  })
+
+  test('a reader that passes it on says so, and its holder hears it', async () => {
+    const heard: unknown[] = []
+    const { url } = await peer({
+      openRoot(_, passed) {
+        heard.push(passed)
+        return Promise.resolve(sourceOf(CONTENT, { etag: ETAG }))
+      },
+      hashes({ passed }) {
+        heard.push(passed)
+        return Promise.resolve(new Uint8Array(32))
+      }
+    })
+    const reader = visitor()
+    const read$ = reader.read(url, { name: 'x', root: ETAG, start: 0, passed: true })
+    await firstValueFrom(read$)
+    const hashes = { root: ETAG, layer: 0, index: 0, length: 1, proofLayers: 0 }
+    await firstValueFrom(reader.hashes(url, { ...hashes, passed: true }))
+    await firstValueFrom(reader.hashes(url, hashes))
+    expect(heard).toEqual([true, true, undefined])
   })
 
   test('HEAD tells the same without the bytes', async () => {

@@ -9,7 +9,7 @@ import type {
 } from '../../../streams/ports.js'
 import { CallFailed } from '../failure.js'
 import { type HttpLimits, SHORT_READ_BYTES } from '../limits.js'
-import { filePath, hashesPath, isRoot, PEER_HEADER, QUEUE_HEADER, rootPath } from '../paths.js'
+import { filePath, hashesPath, isRoot, PASSED_HEADER, PEER_HEADER, QUEUE_HEADER, rootPath } from '../paths.js'
 import { readContentRange } from '../range.js'
 import { Unwanted } from './connection.js'
 import type { Head } from './head.js'
@@ -70,6 +70,7 @@ function askOnce({ pool, holder, self, limits, signal }: DataLine, request: Read
       headers: {
         'Accept-Encoding': 'identity',
         [PEER_HEADER]: self,
+        ...(request.passed === true ? { [PASSED_HEADER]: '1' } : {}),
         ...(start === 0 && end === undefined ? {} : { Range: `bytes=${start}-${last}` }),
         ...(etag === undefined ? {} : { 'If-Match': `"${etag}"` })
       },
@@ -153,7 +154,7 @@ export async function askHashes(line: DataLine, request: HashRequest): Promise<H
     {
       method: 'GET',
       path,
-      headers: { 'Accept-Encoding': 'identity' },
+      headers: { 'Accept-Encoding': 'identity', ...(request.passed === true ? { [PASSED_HEADER]: '1' } : {}) },
       headTimeoutMs: limits.dataHeadTimeoutMs,
       signal,
       receive({ status, contentLength = 0 }, body) {
