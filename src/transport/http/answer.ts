@@ -2,12 +2,16 @@
 import type { ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { Observable } from 'rxjs'
+import type { PeerUrl } from '../../streams/ports.js'
 import { callerId } from './caller.js'
+import { mayName } from './caller-address.js'
 import { HEARTBEAT_MS, type HttpLimits } from './limits.js'
 
 export interface Answer {
   /** Who calls, in a private network. */
   readonly callerId: string | undefined
+  /** Whether the caller may have us greet somebody at this URL. */
+  readonly mayName: (url: PeerUrl) => boolean
   /** Emits when the caller has gone before it was answered. */
   readonly gone$: Observable<unknown>
   /**
@@ -39,8 +43,10 @@ export function createAnswer(response: ServerResponse, { slowReaderTimeoutMs }: 
     response.once('close', () => clearInterval(heartbeat))
   }
 
+  const { socket } = response
   return {
     callerId: callerId(response.req),
+    mayName: (url) => mayName(socket, url),
     gone$: new Observable((subscriber) => {
       const close = () => {
         if (!response.writableFinished) subscriber.next(undefined)

@@ -5,19 +5,30 @@ import { type Door, dispatch } from '../xmlrpc/serve.js'
 import { XmlRpcError } from '../xmlrpc/xmlrpc-error.js'
 import { createAnswer } from './answer.js'
 import { BadBody, readBody } from './body.js'
+import { callerAddress, isFromHere } from './caller-address.js'
 import { type HttpLimits, LINGER_MS } from './limits.js'
+import type { Pace } from './pace.js'
 import { refuse } from './refuse.js'
 
 const OTHER_FAULT = 1
 
-/** Serves the calls of one path. `running` is shared by all of them: it is the peer that is overloaded, not a path. */
-export function createCallHandler(door: Door, limits: HttpLimits, running: { count: number }) {
+/**
+ * Serves the calls of one path. `running` and `pace` are shared by all of them: it is the peer that is overloaded, not a
+ * path. Without a pace calls may come as fast as they can.
+ */
+export function createCallHandler(door: Door, limits: HttpLimits, running: { count: number }, pace?: Pace) {
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     let body: Buffer
     try {
       body = await readBody(request, limits.maxBodyBytes)
     } catch (error) {
       refuseBody(request, response, error, limits)
+      return
+    }
+    const { socket } = request
+    const turn = pace?.({ address: callerAddress(socket), isHere: isFromHere(socket) })
+    if (turn !== undefined && !(await turn)) {
+      createAnswer(response, limits).end(door.overloaded)
       return
     }
     let call: ReturnType<typeof decodeCall>

@@ -27,6 +27,8 @@ export interface HttpLimits {
   readonly maxRequestsPerSocket: number
   /** Calls being answered at once; one more hears fault 100, which costs us no neighbour (WIRE W11). */
   readonly maxRunningCalls: number
+  /** Calls from one address, over time; ten times as many from this machine. File bytes and hashes do not count. */
+  readonly callsPerSecond: number
   /** How long a foreign caller's query may run; with the grace below it has an answer within 5 s (WIRE W5). */
   readonly foreignDeadlineMs: number
   /** To a TCP connection: a neighbour further away than this is of no use within a query's deadline. */
@@ -49,6 +51,7 @@ export const DEFAULT_LIMITS: HttpLimits = {
   maxConnectionsPerAddress: 384,
   maxRequestsPerSocket: 10_000,
   maxRunningCalls: 256,
+  callsPerSecond: 2_000,
   foreignDeadlineMs: 4_500,
   connectTimeoutMs: 2_000,
   dataHeadTimeoutMs: 10_000,

@@ -7,6 +7,7 @@ import type { Member } from '../tls/member.js'
 import type { DataHandler } from './files.js'
 import type { HttpLimits } from './limits.js'
 import { isDataPath } from './paths.js'
+import { createPlaces } from './places.js'
 import { refuse } from './refuse.js'
 import { isFromWebPage, isLoopback } from './web-pages.js'
 
@@ -40,16 +41,13 @@ export function createPeerServer(init: PeerServerInit): PeerServer {
   }
   const server =
     member === undefined ? createServer(options) : createMembersServer(member, options, limits.headersTimeoutMs)
-  server.maxConnections = limits.maxConnections
+  // One more than allowed: whoever comes last may be worth more than who has been silent longest.
+  server.maxConnections = limits.maxConnections + 1
   server.maxRequestsPerSocket = limits.maxRequestsPerSocket
   // One more than allowed, since Node drops what is above without a word, and `Origin` might be in it.
   server.maxHeadersCount = limits.maxHeaders + 1
-  server.on('connection', capPerAddress(limits.maxConnectionsPerAddress))
-  const open = new Set<Socket>()
-  server.on('connection', (socket: Socket) => {
-    open.add(socket)
-    socket.once('close', () => open.delete(socket))
-  })
+  const places = createPlaces(limits)
+  server.on('connection', places.take)
   if (member !== undefined) {
     // Before HTTP hears of the connection.
     server.prependListener('secureConnection', (socket: TLSSocket) => {
@@ -64,13 +62,14 @@ export function createPeerServer(init: PeerServerInit): PeerServer {
     // A reset is the caller's affair; whoever reads or writes hears of it there.
     request.on('error', ignore)
     response.on('error', ignore)
+    if (!places.use(request, response)) return
     route(request, response, routes).catch(() => refuse(response, 500, {}, true))
   })
   return {
     server,
     end() {
       server.close()
-      for (const socket of open) socket.destroy()
+      places.endAll()
     }
   }
 }
@@ -118,25 +117,6 @@ async function route(request: IncomingMessage, response: ServerResponse, routes:
     return
   }
   await call(request, response)
-}
-
-function capPerAddress(max: number): (socket: Socket) => void {
-  const open = new Map<string, number>()
-  return (socket) => {
-    // The same machine is counted once, whether it comes over IPv4 or over IPv6-mapped IPv4.
-    const address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
-    const count = open.get(address) ?? 0
-    if (count >= max) {
-      socket.destroy()
-      return
-    }
-    open.set(address, count + 1)
-    socket.once('close', () => {
-      const left = (open.get(address) ?? 1) - 1
-      if (left === 0) open.delete(address)
-      else open.set(address, left)
-    })
-  }
 }
 
 const STATUS_OF: Partial<Record<string, string>> = {
