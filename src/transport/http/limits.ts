@@ -96,5 +96,7 @@ export const SEND_BYTES = 524_288
 export const SEND_BUFFERS = 3
 /** Such buffers lent out at once, 32 MiB of them; answers beyond that make do with less. */
 export const MAX_LENT_BUFFERS = 64
-/** What those make do with. */
-export const SPARE_BYTES = 65_536
+/** Of these to one address: eight answers, so that nobody has all by not reading. */
+export const MAX_LENT_BUFFERS_PER_ADDRESS = 24
+/** What those make do with: with a connection each, 24 MiB for all. */
+export const SPARE_BYTES = 16_384

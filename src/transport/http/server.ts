@@ -6,6 +6,7 @@ import type { TLSSocket } from 'node:tls'
 import type { Member } from '../tls/member.js'
 import type { DataHandler } from './files.js'
 import type { HttpLimits } from './limits.js'
+import { createLines, type Turn } from './lines.js'
 import { isDataPath } from './paths.js'
 import { createPlaces } from './places.js'
 import { refuse } from './refuse.js'
@@ -57,13 +58,14 @@ export function createPeerServer(init: PeerServerInit): PeerServer {
     server.prependListener('tlsClientError', (_error: Error, socket: TLSSocket) => socket.destroy())
   }
   server.on('clientError', answerBadRequest)
+  const lines = createLines()
   const routes: Routes = { ...init, boundToLoopback: isLoopback(host) }
   server.on('request', (request, response) => {
     // A reset is the caller's affair; whoever reads or writes hears of it there.
     request.on('error', ignore)
     response.on('error', ignore)
     if (!places.use(request, response)) return
-    route(request, response, routes).catch(() => refuse(response, 500, {}, true))
+    route(request, response, lines(request, response), routes).catch(() => refuse(response, 500, {}, true))
   })
   return {
     server,
@@ -88,7 +90,7 @@ function ignore(): void {}
 
 type Routes = PeerServerInit & { readonly boundToLoopback: boolean }
 
-async function route(request: IncomingMessage, response: ServerResponse, routes: Routes): Promise<void> {
+async function route(request: IncomingMessage, response: ServerResponse, turn: Turn, routes: Routes): Promise<void> {
   const { method = '', url = '' } = request
   const { limits, boundToLoopback, announcedHost, calls, data } = routes
   if (request.rawHeaders.length / 2 > limits.maxHeaders) {
@@ -104,7 +106,7 @@ async function route(request: IncomingMessage, response: ServerResponse, routes:
       refuse(response, 405, { Allow: 'GET, HEAD' }, true)
       return
     }
-    await data.serve(request, response)
+    await data.serve(request, response, turn)
     return
   }
   const call = calls.get(url)
@@ -116,7 +118,9 @@ async function route(request: IncomingMessage, response: ServerResponse, routes:
     refuse(response, 405, { Allow: 'POST' }, true)
     return
   }
-  await call(request, response)
+  // No caller of ours sends a call before the last one is answered; whoever does has its bodies left unread.
+  const first = turn.first()
+  if (first === undefined || (await first)) await call(request, response)
 }
 
 const STATUS_OF: Partial<Record<string, string>> = {

@@ -51,9 +51,9 @@ export function foreignMethods(wording: Wording, { inbound, as, deadlineMs }: Sp
     signatures: [['int', 'string']],
     help: 'Introduces a peer by its URL.',
     inBatch: true,
-    run(params, { mayName }) {
+    run(params, { mayIntroduce }) {
       const [url] = v.parse(HelloParams, params)
-      if (mayName(url)) introduce(inbound, url)
+      if (mayIntroduce(url)) introduce(inbound, url)
       return wording.greeted
     }
   }

@@ -17,7 +17,7 @@ function tenASecond() {
   /** Makes so many calls, and gives how many of them had to wait or were refused. */
   const calls = (count: number, address = 'a') => {
     let kept = 0
-    for (let call = 0; call < count; call++) if (pace(outside(address)) !== undefined) kept++
+    for (let call = 0; call < count; call++) if (pace.turn(outside(address)) !== undefined) kept++
     return kept
   }
   return { time, pauses, calls, pace }
@@ -29,7 +29,7 @@ describe('a pace of ten calls a second', () => {
     expect(calls(21)).toBe(0)
     calls(10)
     expect(pauses).toEqual([100, 200, 300, 400, 500, 600, 700, 800, 900, 1_000])
-    expect(await pace(outside('a'))).toBe(false)
+    expect(await pace.turn(outside('a'))).toBe(false)
   })
 
   test('has room again as time passes, and no more than after a rest of two seconds', () => {
@@ -48,7 +48,7 @@ describe('a pace of ten calls a second', () => {
     const { pauses, calls, pace } = tenASecond()
     calls(21, 'a')
     expect(calls(21, 'b')).toBe(0)
-    for (let call = 0; call < 201; call++) expect(pace({ address: '127.0.0.1', isHere: true })).toBeUndefined()
+    for (let call = 0; call < 201; call++) expect(pace.turn({ address: '127.0.0.1', isHere: true })).toBeUndefined()
     expect(pauses).toEqual([])
   })
 
@@ -56,10 +56,21 @@ describe('a pace of ten calls a second', () => {
     const { pauses, calls, pace } = tenASecond()
     for (let address = 0; address < 26; address++) calls(31, `${address}`)
     expect(pauses).toHaveLength(256)
-    expect(await pace(outside('0'))).toBe(false)
+    expect(await pace.turn(outside('0'))).toBe(false)
     for (let address = 26; address < 1_050; address++) calls(1, `${address}`)
     expect(calls(1, '0')).toBe(0)
   })
+})
+
+test('one address has no more than 300 URLs greeted at once, and ten a second', () => {
+  let nowMs = 1_000
+  const pace = createPace(10, () => nowMs)
+  const greeted = (count: number) =>
+    Array.from({ length: count }, () => pace.mayIntroduce(outside('a'))).filter((may) => may).length
+  expect(greeted(1_000)).toBe(301)
+  expect(pace.mayIntroduce(outside('b'))).toBe(true)
+  nowMs += 1_000
+  expect(greeted(1_000)).toBe(10)
 })
 
 test('too many calls from one address are a miss, and no HTTP error', async () => {
