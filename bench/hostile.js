@@ -26,6 +26,15 @@ const first = await silent(port, 500)
 first.end()
 await sleep(1_000)
 
+/** A thousand calls a second, in parts of a tenth. */
+async function secrets(count) {
+  for (let sent = 0; sent < count; sent += 100) {
+    const pause = sleep(100)
+    await calls(port, 100, (nth) => callOf('fetch', 'small.txt', `wrong ${sent + nth}`))
+    await pause
+  }
+}
+
 const floods = [
   ['nobody', () => sleep(3_000)],
   ['100,000 hellos of random URLs', () => hellos(port, 100_000)],

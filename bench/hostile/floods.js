@@ -45,14 +45,14 @@ export const callOf = (method, ...params) => {
   return `POST /RPC2 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: ${body.length}\r\n\r\n${body}`
 }
 
-/** One call on a connection of its own; gives the whole answer. */
+/** One call on a connection of its own; gives the whole answer, or what came of it. */
 export async function call(port, request, from = '127.0.0.1') {
   const socket = connect({ host: '127.0.0.1', port, localAddress: from })
   let answer = ''
   socket.setEncoding('latin1').on('data', (text) => (answer += text))
   socket.on('error', () => undefined)
-  socket.write(request.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'))
-  await once(socket, 'close')
+  socket.write(request.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'), 'latin1')
+  await new Promise((resolve) => socket.once('close', resolve))
   return answer
 }
 

@@ -98,5 +98,5 @@ export const SEND_BUFFERS = 3
 export const MAX_LENT_BUFFERS = 64
 /** Of these to one address: eight answers, so that nobody has all by not reading. */
 export const MAX_LENT_BUFFERS_PER_ADDRESS = 24
-/** What those make do with: with a connection each, 24 MiB for all. */
-export const SPARE_BYTES = 16_384
+/** What those make do with, one each: with a connection each, 16 MiB for all. */
+export const SPARE_BYTES = 32_768

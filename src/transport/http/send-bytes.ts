@@ -14,6 +14,8 @@ import {
 
 export interface Loan {
   readonly buffer: Uint8Array
+  /** A small one, in place of those that are lent out. */
+  readonly isSpare: boolean
   readonly giveBack: () => void
 }
 
@@ -33,7 +35,7 @@ export function createLender(): Lender {
     lend(address) {
       const theirs = lentTo.get(address) ?? 0
       if (lent >= MAX_LENT_BUFFERS || theirs >= MAX_LENT_BUFFERS_PER_ADDRESS)
-        return { buffer: Buffer.allocUnsafeSlow(SPARE_BYTES), giveBack: () => undefined }
+        return { buffer: Buffer.allocUnsafeSlow(SPARE_BYTES), isSpare: true, giveBack: () => undefined }
       lent++
       lentTo.set(address, theirs + 1)
       const buffer = kept.pop() ?? Buffer.allocUnsafeSlow(SEND_BYTES)
@@ -45,7 +47,7 @@ export function createLender(): Lender {
         // What a burst has needed is not kept for ever.
         if (kept.length < SEND_BUFFERS * 4) kept.push(buffer)
       }
-      return { buffer, giveBack }
+      return { buffer, isSpare: false, giveBack }
     }
   }
 }
@@ -102,8 +104,11 @@ async function copyAhead(
   { start, end, lend, throttle }: BytesToSend,
   turn: Turn
 ): Promise<void> {
-  const count = Math.min(SEND_BUFFERS, Math.ceil((end - start) / SEND_BYTES))
-  const loans = Array.from({ length: count }, () => ({ ...lend(), sent: Promise.resolve() }))
+  const wanted = Math.min(SEND_BUFFERS, Math.ceil((end - start) / SEND_BYTES))
+  const loans: (Loan & { sent: Promise<void> })[] = []
+  // One spare buffer is enough to go on with, and there may be many who get one.
+  while (loans.length < wanted && loans.at(-1)?.isSpare !== true) loans.push({ ...lend(), sent: Promise.resolve() })
+  const count = loans.length
   try {
     for (let position = start, at = 0; position < end; at = (at + 1) % count) {
       const loan = loans[at]
