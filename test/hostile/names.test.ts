@@ -2,35 +2,11 @@ import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { Agent, request } from 'node:http'
 import { join } from 'node:path'
-import { gunzipSync } from 'node:zlib'
 import { filter, firstValueFrom, from, lastValueFrom, mergeMap, toArray } from 'rxjs'
 import { expect, test } from 'vitest'
 import { isPlainName, isSuspectName } from '../../src/streams/names.js'
 import { folder, start } from '../peer/network.js'
-
-const corpora = new URL('../corpora/', import.meta.url)
-
-async function traversals(): Promise<readonly string[]> {
-  const dir = new URL('path_traversal/', corpora)
-  const names = new Set<string>()
-  for (const file of await readdir(dir)) {
-    if (!/\.txt(\.gz)?$/.test(file)) continue
-    const raw = await readFile(new URL(file, dir))
-    const text = (file.endsWith('.gz') ? gunzipSync(raw) : raw).toString('latin1')
-    for (const line of text.split(/\r?\n/)) if (line !== '') names.add(line)
-  }
-  return [...names]
-}
-
-interface NaughtyName {
-  readonly name: string | null
-  readonly linux_legal: boolean
-  readonly xml10_representable: boolean
-}
-
-async function naughty(): Promise<readonly NaughtyName[]> {
-  return JSON.parse(await readFile(new URL('naughty_names/names.json', corpora), 'utf8')) as NaughtyName[]
-}
+import { naughtyNames, traversals } from './corpora.js'
 
 const escaped = (text: string) => text.replace(/[&<>\r]/g, (character) => `&#${character.charCodeAt(0)};`)
 
@@ -117,7 +93,7 @@ test('every path of the traversal lists is refused over the wire, and what leads
 test('every illegal name is refused, and every legal one that XML can carry goes round byte for byte', {
   timeout: 120_000
 }, async () => {
-  const all = await naughty()
+  const all = await naughtyNames()
   const legal = all.flatMap(({ name, linux_legal, xml10_representable }) =>
     linux_legal && xml10_representable && name !== null ? [name] : []
   )

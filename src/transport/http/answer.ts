@@ -2,12 +2,17 @@
 import type { ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { Observable } from 'rxjs'
+import type { PeerUrl } from '../../streams/ports.js'
 import { callerId } from './caller.js'
 import { HEARTBEAT_MS, type HttpLimits } from './limits.js'
 
 export interface Answer {
   /** Who calls, in a private network. */
   readonly callerId: string | undefined
+  /** Whether the caller may tell us of this URL. */
+  readonly mayName: (url: PeerUrl) => boolean
+  /** Whether somebody at this URL is greeted now because the caller says so; counts, and not without bound. */
+  readonly mayIntroduce: (url: PeerUrl) => boolean
   /** Emits when the caller has gone before it was answered. */
   readonly gone$: Observable<unknown>
   /**
@@ -27,7 +32,14 @@ const BUFFERED_BYTES = 4_096
 const HEAD = { 'Content-Type': 'text/xml', 'X-Content-Type-Options': 'nosniff' }
 const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
-export function createAnswer(response: ServerResponse, { slowReaderTimeoutMs }: HttpLimits): Answer {
+/** For answers that are none to a call. */
+const NO_NAMES = { mayName: () => false, mayIntroduce: () => false }
+
+export function createAnswer(
+  response: ServerResponse,
+  { slowReaderTimeoutMs }: HttpLimits,
+  { mayName, mayIntroduce }: Pick<Answer, 'mayName' | 'mayIntroduce'> = NO_NAMES
+): Answer {
   let heartbeat: NodeJS.Timeout | undefined
 
   const watchReader = () => response.setTimeout(slowReaderTimeoutMs, () => response.destroy())
@@ -41,6 +53,8 @@ export function createAnswer(response: ServerResponse, { slowReaderTimeoutMs }: 
 
   return {
     callerId: callerId(response.req),
+    mayName,
+    mayIntroduce,
     gone$: new Observable((subscriber) => {
       const close = () => {
         if (!response.writableFinished) subscriber.next(undefined)

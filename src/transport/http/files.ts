@@ -5,12 +5,15 @@ import type { HashRequest, Inbound, Source } from '../../streams/ports.js'
 import { callerId } from './caller.js'
 import type { Throttle } from './data/connection.js'
 import { FREE_BYTES, type HttpLimits, MAX_ROOT_WAIT_MS, MAX_ROOT_WAITS } from './limits.js'
+import type { Turn } from './lines.js'
 import { PASSED_HEADER, PEER_HEADER, QUEUE_HEADER, readTarget } from './paths.js'
 import { chooseRange, namesTag, readWait } from './range.js'
 import type { RateLimits } from './rates.js'
 import { refuse } from './refuse.js'
-import { createLender, type Lender, sendBytes } from './send-bytes.js'
+import { createLender, type Loan, sendBytes } from './send-bytes.js'
 import { type Admission, type Downloader, nameOfPeer, type SlotLimits, UploadSlots } from './slots.js'
+
+const HASH_BYTES = 32
 
 /** What the data plane serves from. */
 type Holdings = Pick<Inbound, 'open' | 'openRoot' | 'hashes' | 'rootOf'>
@@ -27,7 +30,7 @@ const HARMLESS = {
 const HIDDEN: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['NOT_FOUND', 'BAD_NAME', 'DENIED', 'FOLDER'])
 
 export interface DataHandler {
-  readonly serve: (request: IncomingMessage, response: ServerResponse) => Promise<void>
+  readonly serve: (request: IncomingMessage, response: ServerResponse, turn: Turn) => Promise<void>
   /** Nobody is served any more. */
   readonly close: () => void
 }
@@ -57,9 +60,14 @@ export function createDataHandler({ holdings, limits, slots: slotLimits, rates }
     }
   }
 
+  /** Whether an answer with all of it may be prepared at once. */
+  const isBrief = ({ size }: Source, peer: string) =>
+    size <= FREE_BYTES && rates.upload.sliceBytes(peer) === Number.POSITIVE_INFINITY
+
   async function serveContent(
     request: IncomingMessage,
     response: ServerResponse,
+    turn: Turn,
     open: () => Promise<Source>,
     root?: string
   ): Promise<void> {
@@ -71,6 +79,11 @@ export function createDataHandler({ holdings, limits, slots: slotLimits, rates }
     const peer = nameOfPeer(downloader)
     let source = await opened(response, open)
     if (source === undefined) return
+    const first = isBrief(source, peer) ? undefined : turn.first()
+    if (first !== undefined && !(await first)) {
+      await source.close()
+      return
+    }
     let admission: Admission = { type: 'entered', leave: () => undefined }
     if (request.method === 'GET' && source.size > FREE_BYTES) {
       const admitted = slots.enter(downloader, closing(response))
@@ -89,7 +102,7 @@ export function createDataHandler({ holdings, limits, slots: slotLimits, rates }
           sliceBytes: () => rates.upload.sliceBytes(peer),
           take: (bytes: number) => rates.upload.take(peer, bytes)
         }
-        await send(request, response, { source, etag, limits, lender, throttle })
+        await send(request, response, { source, etag, limits, lend: () => lender.lend(downloader.address), throttle })
       }
     } catch {
       // The head is out: breaking the connection is the only honest way left to say that the rest will not come.
@@ -114,7 +127,9 @@ export function createDataHandler({ holdings, limits, slots: slotLimits, rates }
     response.end(request.method === 'HEAD' ? undefined : hashes)
   }
 
-  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function serve(request: IncomingMessage, response: ServerResponse, turn: Turn): Promise<void> {
+    const waiting = turn.ahead()
+    if (waiting !== undefined && !(await waiting)) return
     const target = readTarget(request.url ?? '')
     const passed = request.headers[PASSED_HEADER] !== undefined
     switch (target.type) {
@@ -127,15 +142,18 @@ export function createDataHandler({ holdings, limits, slots: slotLimits, rates }
           refuseWith(response, error)
           return
         }
-        await serveContent(request, response, () => holdings.open(name), root)
+        await serveContent(request, response, turn, () => holdings.open(name), root)
         return
       }
       case 'root':
-        await serveContent(request, response, () => holdings.openRoot(target.root, passed), target.root)
+        await serveContent(request, response, turn, () => holdings.openRoot(target.root, passed), target.root)
         return
-      case 'hashes':
+      case 'hashes': {
+        const first = target.request.length * HASH_BYTES <= FREE_BYTES ? undefined : turn.first()
+        if (first !== undefined && !(await first)) return
         await serveHashes(request, response, passed ? { ...target.request, passed } : target.request)
         return
+      }
       case 'nonsense':
         refuse(response, 400)
         return
@@ -195,14 +213,14 @@ interface Sending {
   readonly source: Source
   readonly etag: string
   readonly limits: HttpLimits
-  readonly lender: Lender
+  readonly lend: () => Loan
   readonly throttle: Throttle
 }
 
 async function send(
   request: IncomingMessage,
   response: ServerResponse,
-  { source, etag, limits, lender, throttle }: Sending
+  { source, etag, limits, lend, throttle }: Sending
 ): Promise<void> {
   const { headers } = request
   const { size } = source
@@ -236,5 +254,5 @@ async function send(
     response.end()
     return
   }
-  await sendBytes(response, source, { start, end, lender, throttle, limits })
+  await sendBytes(response, source, { start, end, lend, throttle, limits })
 }

@@ -27,6 +27,8 @@ export interface HttpLimits {
   readonly maxRequestsPerSocket: number
   /** Calls being answered at once; one more hears fault 100, which costs us no neighbour (WIRE W11). */
   readonly maxRunningCalls: number
+  /** Calls from one address, over time; ten times as many from this machine. File bytes and hashes do not count. */
+  readonly callsPerSecond: number
   /** How long a foreign caller's query may run; with the grace below it has an answer within 5 s (WIRE W5). */
   readonly foreignDeadlineMs: number
   /** To a TCP connection: a neighbour further away than this is of no use within a query's deadline. */
@@ -49,6 +51,7 @@ export const DEFAULT_LIMITS: HttpLimits = {
   maxConnectionsPerAddress: 384,
   maxRequestsPerSocket: 10_000,
   maxRunningCalls: 256,
+  callsPerSecond: 2_000,
   foreignDeadlineMs: 4_500,
   connectTimeoutMs: 2_000,
   dataHeadTimeoutMs: 10_000,
@@ -93,5 +96,7 @@ export const SEND_BYTES = 524_288
 export const SEND_BUFFERS = 3
 /** Such buffers lent out at once, 32 MiB of them; answers beyond that make do with less. */
 export const MAX_LENT_BUFFERS = 64
-/** What those make do with. */
-export const SPARE_BYTES = 65_536
+/** Of these to one address: eight answers, so that nobody has all by not reading. */
+export const MAX_LENT_BUFFERS_PER_ADDRESS = 24
+/** What those make do with, one each: with a connection each, 16 MiB for all. */
+export const SPARE_BYTES = 32_768

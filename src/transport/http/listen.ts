@@ -15,6 +15,7 @@ import { addressesAt, urlAt } from './addresses.js'
 import { createCallHandler } from './calls.js'
 import { createDataHandler } from './files.js'
 import type { HttpLimits } from './limits.js'
+import { createPace } from './pace.js'
 import type { RateLimits } from './rates.js'
 import { createPeerServer } from './server.js'
 import type { SlotLimits } from './slots.js'
@@ -54,8 +55,9 @@ export function listen(
       deadlineMs: limits.foreignDeadlineMs
     }
     const running = { count: 0 }
-    const main = createCallHandler(mainDoor(self, speaker), limits, running)
-    const simple = createCallHandler(simpleDoor(speaker), limits, running)
+    const pace = createPace(limits.callsPerSecond)
+    const main = createCallHandler(mainDoor(self, speaker), limits, running, pace)
+    const simple = createCallHandler(simpleDoor(speaker), limits, running, pace)
     const data = createDataHandler({ holdings: inbound, limits, slots, rates })
     const { server, end } = createPeerServer({
       host,

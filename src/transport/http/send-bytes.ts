@@ -2,27 +2,52 @@
 import type { ServerResponse } from 'node:http'
 import type { Source } from '../../streams/ports.js'
 import type { Throttle } from './data/connection.js'
-import { FREE_BYTES, type HttpLimits, MAX_LENT_BUFFERS, SEND_BUFFERS, SEND_BYTES, SPARE_BYTES } from './limits.js'
+import {
+  FREE_BYTES,
+  type HttpLimits,
+  MAX_LENT_BUFFERS,
+  MAX_LENT_BUFFERS_PER_ADDRESS,
+  SEND_BUFFERS,
+  SEND_BYTES,
+  SPARE_BYTES
+} from './limits.js'
 
-/** Lends buffers to all answers of a peer. Nobody ever waits for one: a slow reader would hold up the others. */
+export interface Loan {
+  readonly buffer: Uint8Array
+  /** A small one, in place of those that are lent out. */
+  readonly isSpare: boolean
+  readonly giveBack: () => void
+}
+
+/**
+ * Lends buffers to all answers of a peer. Nobody ever waits for one: a slow reader would hold up the others. So it gives
+ * little to who has much already, be it by many connections from one address.
+ */
 export interface Lender {
-  readonly lend: () => { readonly buffer: Uint8Array; readonly giveBack: () => void }
+  readonly lend: (address: string) => Loan
 }
 
 export function createLender(): Lender {
   const kept: Uint8Array[] = []
+  const lentTo = new Map<string, number>()
   let lent = 0
   return {
-    lend() {
-      if (lent >= MAX_LENT_BUFFERS) return { buffer: Buffer.allocUnsafeSlow(SPARE_BYTES), giveBack: () => undefined }
+    lend(address) {
+      const theirs = lentTo.get(address) ?? 0
+      if (lent >= MAX_LENT_BUFFERS || theirs >= MAX_LENT_BUFFERS_PER_ADDRESS)
+        return { buffer: Buffer.allocUnsafeSlow(SPARE_BYTES), isSpare: true, giveBack: () => undefined }
       lent++
+      lentTo.set(address, theirs + 1)
       const buffer = kept.pop() ?? Buffer.allocUnsafeSlow(SEND_BYTES)
       const giveBack = () => {
         lent--
+        const left = (lentTo.get(address) ?? 1) - 1
+        if (left === 0) lentTo.delete(address)
+        else lentTo.set(address, left)
         // What a burst has needed is not kept for ever.
         if (kept.length < SEND_BUFFERS * 4) kept.push(buffer)
       }
-      return { buffer, giveBack }
+      return { buffer, isSpare: false, giveBack }
     }
   }
 }
@@ -30,7 +55,7 @@ export function createLender(): Lender {
 export interface BytesToSend {
   readonly start: number
   readonly end: number
-  readonly lender: Lender
+  readonly lend: () => Loan
   readonly throttle: Throttle
   readonly limits: HttpLimits
 }
@@ -76,11 +101,14 @@ type Turn = (bytes: number) => Promise<void>
 async function copyAhead(
   readAt: NonNullable<Source['readAt']>,
   out: Out,
-  { start, end, lender, throttle }: BytesToSend,
+  { start, end, lend, throttle }: BytesToSend,
   turn: Turn
 ): Promise<void> {
-  const count = Math.min(SEND_BUFFERS, Math.ceil((end - start) / SEND_BYTES))
-  const loans = Array.from({ length: count }, () => ({ ...lender.lend(), sent: Promise.resolve() }))
+  const wanted = Math.min(SEND_BUFFERS, Math.ceil((end - start) / SEND_BYTES))
+  const loans: (Loan & { sent: Promise<void> })[] = []
+  // One spare buffer is enough to go on with, and there may be many who get one.
+  while (loans.length < wanted && loans.at(-1)?.isSpare !== true) loans.push({ ...lend(), sent: Promise.resolve() })
+  const count = loans.length
   try {
     for (let position = start, at = 0; position < end; at = (at + 1) % count) {
       const loan = loans[at]

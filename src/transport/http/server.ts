@@ -6,7 +6,9 @@ import type { TLSSocket } from 'node:tls'
 import type { Member } from '../tls/member.js'
 import type { DataHandler } from './files.js'
 import type { HttpLimits } from './limits.js'
+import { createLines, type Turn } from './lines.js'
 import { isDataPath } from './paths.js'
+import { createPlaces } from './places.js'
 import { refuse } from './refuse.js'
 import { isFromWebPage, isLoopback } from './web-pages.js'
 
@@ -40,16 +42,13 @@ export function createPeerServer(init: PeerServerInit): PeerServer {
   }
   const server =
     member === undefined ? createServer(options) : createMembersServer(member, options, limits.headersTimeoutMs)
-  server.maxConnections = limits.maxConnections
+  // One more than allowed: whoever comes last may be worth more than who has been silent longest.
+  server.maxConnections = limits.maxConnections + 1
   server.maxRequestsPerSocket = limits.maxRequestsPerSocket
   // One more than allowed, since Node drops what is above without a word, and `Origin` might be in it.
   server.maxHeadersCount = limits.maxHeaders + 1
-  server.on('connection', capPerAddress(limits.maxConnectionsPerAddress))
-  const open = new Set<Socket>()
-  server.on('connection', (socket: Socket) => {
-    open.add(socket)
-    socket.once('close', () => open.delete(socket))
-  })
+  const places = createPlaces(limits)
+  server.on('connection', places.take)
   if (member !== undefined) {
     // Before HTTP hears of the connection.
     server.prependListener('secureConnection', (socket: TLSSocket) => {
@@ -59,18 +58,20 @@ export function createPeerServer(init: PeerServerInit): PeerServer {
     server.prependListener('tlsClientError', (_error: Error, socket: TLSSocket) => socket.destroy())
   }
   server.on('clientError', answerBadRequest)
+  const lines = createLines()
   const routes: Routes = { ...init, boundToLoopback: isLoopback(host) }
   server.on('request', (request, response) => {
     // A reset is the caller's affair; whoever reads or writes hears of it there.
     request.on('error', ignore)
     response.on('error', ignore)
-    route(request, response, routes).catch(() => refuse(response, 500, {}, true))
+    if (!places.use(request, response)) return
+    route(request, response, lines(request, response), routes).catch(() => refuse(response, 500, {}, true))
   })
   return {
     server,
     end() {
       server.close()
-      for (const socket of open) socket.destroy()
+      places.endAll()
     }
   }
 }
@@ -89,7 +90,7 @@ function ignore(): void {}
 
 type Routes = PeerServerInit & { readonly boundToLoopback: boolean }
 
-async function route(request: IncomingMessage, response: ServerResponse, routes: Routes): Promise<void> {
+async function route(request: IncomingMessage, response: ServerResponse, turn: Turn, routes: Routes): Promise<void> {
   const { method = '', url = '' } = request
   const { limits, boundToLoopback, announcedHost, calls, data } = routes
   if (request.rawHeaders.length / 2 > limits.maxHeaders) {
@@ -105,7 +106,7 @@ async function route(request: IncomingMessage, response: ServerResponse, routes:
       refuse(response, 405, { Allow: 'GET, HEAD' }, true)
       return
     }
-    await data.serve(request, response)
+    await data.serve(request, response, turn)
     return
   }
   const call = calls.get(url)
@@ -117,26 +118,9 @@ async function route(request: IncomingMessage, response: ServerResponse, routes:
     refuse(response, 405, { Allow: 'POST' }, true)
     return
   }
-  await call(request, response)
-}
-
-function capPerAddress(max: number): (socket: Socket) => void {
-  const open = new Map<string, number>()
-  return (socket) => {
-    // The same machine is counted once, whether it comes over IPv4 or over IPv6-mapped IPv4.
-    const address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
-    const count = open.get(address) ?? 0
-    if (count >= max) {
-      socket.destroy()
-      return
-    }
-    open.set(address, count + 1)
-    socket.once('close', () => {
-      const left = (open.get(address) ?? 1) - 1
-      if (left === 0) open.delete(address)
-      else open.set(address, left)
-    })
-  }
+  // No caller of ours sends a call before the last one is answered; whoever does has its bodies left unread.
+  const first = turn.first()
+  if (first === undefined || (await first)) await call(request, response)
 }
 
 const STATUS_OF: Partial<Record<string, string>> = {

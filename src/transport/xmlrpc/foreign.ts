@@ -51,9 +51,9 @@ export function foreignMethods(wording: Wording, { inbound, as, deadlineMs }: Sp
     signatures: [['int', 'string']],
     help: 'Introduces a peer by its URL.',
     inBatch: true,
-    run(params) {
+    run(params, { mayIntroduce }) {
       const [url] = v.parse(HelloParams, params)
-      introduce(inbound, url)
+      if (mayIntroduce(url)) introduce(inbound, url)
       return wording.greeted
     }
   }

@@ -72,10 +72,10 @@ export function p2prxMethods(self: Self, { inbound, as, addresses = () => [as()]
     signatures: [['struct', 'struct']],
     help: 'Introduces a peer {url, id, v, urls}; url is empty for one that cannot be reached. Tells the same of this one.',
     inBatch: true,
-    run(params, { callerId }) {
+    run(params, { callerId, mayName, mayIntroduce }) {
       const [{ url, id, urls }] = v.parse(HelloParams, params)
       if (callerId !== undefined && id !== callerId) return denied()
-      if (id !== self.id) introduce(inbound, url, { id, urls })
+      if (id !== self.id && mayIntroduce(url)) introduce(inbound, url, { id, urls: urls.filter(mayName) })
       return { url: as(), id: self.id, v: VERSION, urls: [...addresses()], ...self.software }
     }
   }
