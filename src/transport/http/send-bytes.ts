@@ -5,6 +5,7 @@ import type { Throttle } from './data/connection.js'
 import {
   FREE_BYTES,
   type HttpLimits,
+  LEAST_CONTENT_BYTES,
   MAX_LENT_BUFFERS,
   MAX_LENT_BUFFERS_PER_ADDRESS,
   SEND_BUFFERS,
@@ -73,7 +74,7 @@ export async function sendBytes(response: ServerResponse, source: Source, what: 
     await taken
     taken = undefined
   }
-  const out = new Out(response)
+  const out = new Out(response, limits.slowReaderTimeoutMs)
   const free = throttle.sliceBytes() === Infinity
   if (source.bytes !== undefined && free) {
     response.end(source.bytes.subarray(start, end))
@@ -150,16 +151,31 @@ async function fill(readAt: NonNullable<Source['readAt']>, memory: Uint8Array, p
   if ((await readAt(memory, position)) < memory.length) throw new Error('The file ended early.')
 }
 
-/** A response as a row of writes, each of which settles, also when the connection breaks. */
+/**
+ * A response as a row of writes, each of which settles, also when the connection breaks. A reader that takes a few bytes now
+ * and then would keep its slot for ever, so it has to keep the pace that we ask of a holder. Only the time counts in which
+ * there is something to take.
+ */
 class Out {
   readonly #response: ServerResponse
+  readonly #paceMs: number
+  /** What has been given and not been taken yet, first the one that is being taken. */
+  readonly #untaken: number[] = []
+  /** Until when the first of them has to be taken. */
+  #dueAtMs = 0
+  /** How far ahead of the pace the reader is. */
+  #aheadMs: number
+  #timer: NodeJS.Timeout | undefined
   readonly #pending = new Set<(error: Error) => void>()
   readonly #broke = () => {
     for (const reject of this.#pending) reject(new Error('The reader has gone.'))
   }
 
-  constructor(response: ServerResponse) {
+  /** `paceMs`: for `LEAST_CONTENT_BYTES`. */
+  constructor(response: ServerResponse, paceMs: number) {
     this.#response = response
+    this.#paceMs = paceMs
+    this.#aheadMs = paceMs
     response.once('close', this.#broke)
   }
 
@@ -168,8 +184,10 @@ class Out {
     const written = new Promise<void>((resolve, reject) => {
       if (this.#response.destroyed) throw new Error('The reader has gone.')
       this.#pending.add(reject)
+      if (this.#untaken.push(bytes.length) === 1) this.#watch()
       this.#response.write(bytes, (error) => {
         this.#pending.delete(reject)
+        this.#taken()
         if (error) reject(error)
         else resolve()
       })
@@ -179,7 +197,22 @@ class Out {
     return written
   }
 
+  #watch(): void {
+    const [bytes = 0] = this.#untaken
+    const leftMs = this.#aheadMs + (bytes / LEAST_CONTENT_BYTES) * this.#paceMs
+    this.#dueAtMs = performance.now() + leftMs
+    this.#timer = setTimeout(() => this.#response.destroy(), leftMs)
+  }
+
+  #taken(): void {
+    clearTimeout(this.#timer)
+    this.#aheadMs = Math.min(this.#paceMs, Math.max(0, this.#dueAtMs - performance.now()))
+    this.#untaken.shift()
+    if (this.#untaken.length > 0 && !this.#response.destroyed) this.#watch()
+  }
+
   close(): void {
+    clearTimeout(this.#timer)
     this.#response.off('close', this.#broke)
   }
 }
