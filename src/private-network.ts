@@ -1,7 +1,7 @@
 /** What a private peer needs from this machine: the networks of its user, and a key of its own. */
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { checkNetworkName } from './network-name.js'
+import { home } from './state-dir.js'
 import { type Networks, networksFolder, openNetworks } from './store/networks.js'
 import { keptPeerKey } from './store/peer-key.js'
 import { stateRoot } from './store/state-dir.js'
@@ -31,5 +31,5 @@ export function loadVisitorKey(network: string): Promise<string> {
 }
 
 function root(): string {
-  return stateRoot(process.env, process.platform, homedir())
+  return stateRoot(process.env, process.platform, home())
 }

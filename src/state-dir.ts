@@ -13,9 +13,12 @@ import { defaultStateDir as stateDirOf } from './store/state-dir.js'
  * ```
  */
 export function defaultStateDir(dir: string): string {
-  // What $HOME says need not be a folder; a relative one would be another in each working directory.
-  const home = isAbsolute(homedir()) ? homedir() : userInfo().homedir
-  return stateDirOf(real(dir), process.env, process.platform, home)
+  return stateDirOf(real(dir), process.env, process.platform, home())
+}
+
+/** What $HOME says need not be a folder; a relative one would be another in each working directory. */
+export function home(): string {
+  return isAbsolute(homedir()) ? homedir() : userInfo().homedir
 }
 
 function real(dir: string): string {

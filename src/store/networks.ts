@@ -21,6 +21,8 @@ const SECRET_BYTES = 32
 const MAX_NETWORKS = 256
 
 export interface Networks {
+  /** Where they lie: not to be shared with anybody. */
+  readonly root: string
   /** Their names, in order. */
   readonly list: () => Promise<string[]>
   /** Errors with USAGE for what can be no name, and with FOLDER or DISK. */
@@ -56,6 +58,7 @@ export function openNetworks(root: string): Networks {
   }
 
   return {
+    root: folder,
     async list() {
       const entries = await readdir(folder, { withFileTypes: true }).catch(() => [])
       const names = entries.filter((entry) => entry.isDirectory() && isNetworkName(entry.name)).map(({ name }) => name)

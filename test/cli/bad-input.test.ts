@@ -41,6 +41,12 @@ describe('bad input gets one sentence, what to do next, and its exit code', () =
       /files\/new\/state lies in the/
     ],
     [
+      'the secrets of networks in the shared folder',
+      ['start', '--dir', '..', '--port', '0', '--state-dir', '/elsewhere'],
+      2,
+      /The secrets of your networks .* lie in the shared folder \.\./
+    ],
+    [
       'the state behind a link',
       [...START, '--state-dir', 'link/state'],
       2,
