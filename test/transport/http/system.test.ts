@@ -18,7 +18,16 @@ const SYSTEM = ['system.listMethods', 'system.methodHelp', 'system.methodSignatu
 test('all methods are listed, described and typed', async () => {
   const call = await caller()
   const names = (await call('system.listMethods')) as string[]
-  expect(names).toEqual(['fetch', 'hello', 'p2prx.hello', 'p2prx.list', 'p2prx.query', 'query', ...SYSTEM])
+  expect(names).toEqual([
+    'fetch',
+    'hello',
+    'p2prx.hello',
+    'p2prx.list',
+    'p2prx.peers',
+    'p2prx.query',
+    'query',
+    ...SYSTEM
+  ])
   for (const name of names) {
     expect(await call('system.methodHelp', name)).toMatch(/\.$/)
     expect(await call('system.methodSignature', name)).toContainEqual(expect.arrayContaining([expect.any(String)]))
