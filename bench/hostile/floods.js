@@ -77,7 +77,7 @@ export async function calls(port, count, nth, { from = '127.0.0.1', connections 
 }
 
 /** Another URL each time, at which nobody listens. */
-export const randomUrl = (nth) =>
+const randomUrl = (nth) =>
   `http://127.${1 + Math.floor(Math.random() * 250)}.${(nth >> 8) & 255}.${nth & 255}:9/${nth % 2 ? 'RPC2' : ''}`
 
 export const hellos = (port, count, options) => calls(port, count, (nth) => callOf('hello', randomUrl(nth)), options)

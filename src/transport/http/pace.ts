@@ -16,7 +16,7 @@ const MAX_ADDRESSES = 1_024
 /** Programs on this machine could do worse than call often, and people measure with them. */
 const HERE_FACTOR = 10
 
-export interface Caller {
+interface Caller {
   readonly address: string
   readonly isHere: boolean
 }
