@@ -41,4 +41,5 @@ export {
   type MemoryNetwork,
   type MemoryNetworkOptions
 } from './transport/memory/network.js'
+export { SOFTWARE } from './transport/software.js'
 export { MIN_PASSWORD_CHARS, passwordSecret } from './transport/tls/password.js'

@@ -83,6 +83,7 @@ export function withStartOptions(command: Command): Command {
     .addOption(option('--port <number>', 'default: that of --url, or 4242; 0 for any free one').argParser(portNumber))
     .addOption(peerOption())
     .addOption(peersOption())
+    .addOption(option('--no-lan', 'do not look for members on the local network, and do not be found there'))
     .addOption(option('--secret-file <file>', 'with this secret others may make this peer fetch'))
     .addOption(rateOption('--up', 'the most that is sent, like 2M or 500K a second; 0 or none for no cap'))
     .addOption(rateOption('--down', 'the most that is received'))

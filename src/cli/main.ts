@@ -144,6 +144,7 @@ program
   .addOption(runningDirOption())
   .addOption(runningStateDirOption())
   .addOption(networkOption('the private network of https: peers'))
+  .addOption(option('-v, --verbose', 'ids, all addresses, why one fails, and when it was last seen').argParser(count))
   .addOption(jsonOption('peers'))
   .action(async (flags: PeersFlags, command: Command) => {
     const { peers } = await import('./peers.js')
