@@ -80,6 +80,7 @@ export async function start(flags: StartFlags): Promise<number> {
     socketPath: socketPathOf(stateDir),
     dir: resolve(dir),
     version: SOFTWARE.version,
+    nearby: !open && flags.lan && !isLoopback(listensAt),
     problems: rememberProblems(peer.event$),
     network: membership?.control(peer)
   })

@@ -79,6 +79,8 @@ export interface Status {
   readonly dir: string
   /** Who the peer is in its private network, and where members can reach it; absent in the open. */
   readonly network?: { readonly name: string; readonly id: string; readonly addresses: readonly string[] }
+  /** Whether peers on the local network are looked for. */
+  readonly nearby: boolean
   readonly peers: { readonly up: number; readonly known: number }
   /** What the peer has found to be wrong, the latest last. */
   readonly problems: readonly string[]

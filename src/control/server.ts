@@ -42,6 +42,8 @@ export interface ControlInit {
   readonly dir: string
   /** Of p2p-rx, for those who ask with another. */
   readonly version: string
+  /** Whether peers on the local network are looked for. Default: no. */
+  readonly nearby?: boolean
   /** What the peer has found to be wrong. */
   readonly problems?: () => readonly string[]
   /** The private network the peer is in; absent in the open. */
@@ -70,6 +72,7 @@ export function createControl({
   socketPath,
   dir,
   version,
+  nearby = false,
   problems = () => [],
   network
 }: ControlInit): Control {
@@ -109,6 +112,7 @@ export function createControl({
       url: await peer.ready(),
       dir,
       ...(network === undefined ? {} : { network: network.about() }),
+      nearby,
       peers: { up: known.filter(({ state }) => state === 'up').length, known: known.length },
       ...(await firstValueFrom(count$, { defaultValue: {} })),
       problems: problems(),

@@ -26,6 +26,7 @@ describe('orders over the control socket', () => {
         version: '1.2.3',
         url: 'http://me:1',
         dir: '/home/me/files',
+        nearby: false,
         peers: { up: 1, known: 2 },
         files: 2,
         hashed: 0,

@@ -183,7 +183,7 @@ class Lan {
 
 const bracketed = (host: string) => (host.includes(':') ? `[${host}]` : host)
 
-function ownInterfaces(): readonly string[] {
+export function ownInterfaces(): readonly string[] {
   return Object.values(networkInterfaces())
     .flatMap((list = []) => list)
     .filter(({ family, internal }) => family === 'IPv4' && !internal)
