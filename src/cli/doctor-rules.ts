@@ -1,5 +1,4 @@
 /** What `p2p-rx doctor` makes of what it has seen: facts in, findings out. Pure. */
-import { isAbsolute } from 'node:path'
 import type { FailureReason, KnownPeer, Multicast } from '../index.js'
 import { formatTime } from './amounts.js'
 import { formatSize } from './output.js'
@@ -123,7 +122,7 @@ function networkOf(network: NetworkFact): Said[] {
 
 function folderOf({ use, path, state }: FolderFact): Said {
   const name = use === 'shared' ? `The shared folder ${path}` : `The state folder ${path}`
-  const rights = isAbsolute(path) ? `Give yourself the right: chmod u+rwx ${path}` : 'Give yourself the right.'
+  const rights = 'Change its rights, as with chmod u+rwx, or name another one.'
   switch (state) {
     case 'fine':
       return { level: 'ok', text: `${name} can be read and written` }
