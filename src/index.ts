@@ -5,6 +5,7 @@
  */
 export { type ErrorCode, P2pError } from './errors.js'
 export { formatInvite, type Invite, MAX_INVITE_ADDRESSES, parseInvite } from './invite.js'
+export { rememberedPeers } from './known-peers.js'
 export { checkNetworkName } from './network-name.js'
 export { type NetworkOptions, type PeerOptions, parsePeerUrl } from './options.js'
 export type { FetchOptions } from './orders.js'
@@ -15,6 +16,7 @@ export { defaultStateDir } from './state-dir.js'
 export { hashFile } from './store/hash-file.js'
 export type { NetworkFolder } from './store/network-folder.js'
 export { DEFAULT_NETWORK, type Network, type Networks } from './store/networks.js'
+export type { RememberedPeer } from './store/remembered.js'
 export type { KnownPeer } from './streams/directory-table.js'
 export type { PeerEvent } from './streams/events.js'
 export type { FailedFile, FolderProgress } from './streams/fetch-all.js'
@@ -33,6 +35,7 @@ export type {
 export type { Progress } from './streams/progress.js'
 export type { SourceRate } from './streams/swarm.js'
 export type { Rates } from './transport/http/rates.js'
+export { type Multicast, probeMulticast } from './transport/mdns/probe.js'
 export { createVirtualClock, type VirtualClock } from './transport/memory/clock.js'
 export {
   type CallKind,
@@ -41,4 +44,5 @@ export {
   type MemoryNetwork,
   type MemoryNetworkOptions
 } from './transport/memory/network.js'
+export { SOFTWARE } from './transport/software.js'
 export { MIN_PASSWORD_CHARS, passwordSecret } from './transport/tls/password.js'

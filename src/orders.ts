@@ -4,7 +4,7 @@ import { type ErrorCode, P2pError } from './errors.js'
 import { listPages, matchingOffers } from './listing.js'
 import { checkKind, parsePeerUrl } from './options.js'
 import type { Directory } from './streams/directory.js'
-import { type KnownPeer, knownPeers, rowToldAs } from './streams/directory-table.js'
+import { type KnownPeer, knownPeer, knownPeers, rowToldAs } from './streams/directory-table.js'
 import { type FolderProgress, fetchAll, LISTING } from './streams/fetch-all.js'
 import { isPlainName } from './streams/names.js'
 import type { FailureReason, IfExists, Offer, Outcome, PeerUrl, SharedFile, Transport } from './streams/ports.js'
@@ -76,7 +76,7 @@ export function createOrders(init: OrdersInit): Orders {
           map((state) => rowToldAs(state, url)?.[1]),
           filter((entry) => entry?.phase !== 'waiting' && entry?.phase !== 'greeting'),
           take(1),
-          map((entry) => met(url, entry?.peer))
+          map((entry) => met(url, entry && knownPeer(entry)))
         )
       }),
     query: (name) =>
@@ -159,6 +159,9 @@ function met(url: PeerUrl, peer: KnownPeer | undefined): KnownPeer {
 
 const WHY: Partial<Record<FailureReason, readonly [ErrorCode, string]>> = {
   'timed-out': ['TIMEOUT', 'it does not answer'],
+  'no-name': ['NETWORK', 'its name leads to no address'],
+  'no-route': ['NETWORK', 'no way leads there'],
+  'no-tls': ['OTHER_NETWORK', 'who answers there is in the open'],
   'other-network': ['OTHER_NETWORK', 'who answers there is no member of our network'],
   'other-id': ['OTHER_ID', 'who answers there is somebody else than at first contact'],
   unwanted: ['DENIED', 'we do not talk to who answers there']

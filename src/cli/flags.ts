@@ -64,7 +64,7 @@ export const peerOption = () =>
     'a peer to ask, like https://192.168.1.7:4242, or http: for open ones; may be repeated'
   ).argParser(collectUrls)
 export const peersOption = () => option('--peers <file>', 'a file with a peer on each line; # begins a comment')
-const stateDirOption = (description: string) => option('--state-dir <folder>', description)
+export const stateDirOption = (description: string) => option('--state-dir <folder>', description)
 export const runningDirOption = () => dirOption('through the peer that runs for this folder')
 export const runningStateDirOption = () => stateDirOption('through the peer that runs with this state folder')
 export const rateOption = (flags: string, description: string) => option(`${flags} <rate>`, description).argParser(rate)
@@ -73,16 +73,20 @@ export const noProgressOption = () => option('--no-progress', 'no progress bar, 
 export const networkOption = (description = 'the private network; default: `default`, or the only one you are in') =>
   option('--network <name>', description)
 
+export const hostOption = () =>
+  option('--host <address>', 'where to listen; default 0.0.0.0, which is everywhere; with --open 127.0.0.1')
+export const portOption = () =>
+  option('--port <number>', 'default: that of --url, or 4242; 0 for any free one').argParser(portNumber)
+
 /** All that can be said to `start`, and to `join` when it starts at once. */
 export function withStartOptions(command: Command): Command {
   return command
     .addOption(option('--url <url>', 'how others are to call this peer; default https://HOST:PORT, http: with --open'))
-    .addOption(
-      option('--host <address>', 'where to listen; default 0.0.0.0, which is everywhere; with --open 127.0.0.1')
-    )
-    .addOption(option('--port <number>', 'default: that of --url, or 4242; 0 for any free one').argParser(portNumber))
+    .addOption(hostOption())
+    .addOption(portOption())
     .addOption(peerOption())
     .addOption(peersOption())
+    .addOption(option('--no-lan', 'do not look for members on the local network, and do not be found there'))
     .addOption(option('--secret-file <file>', 'with this secret others may make this peer fetch'))
     .addOption(rateOption('--up', 'the most that is sent, like 2M or 500K a second; 0 or none for no cap'))
     .addOption(rateOption('--down', 'the most that is received'))

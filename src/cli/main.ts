@@ -2,19 +2,23 @@
 /** The program `p2p-rx`: what can be said on the command line. Each command is loaded only when it is run. */
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, Option } from 'commander'
+import type { DoctorFlags } from './doctor.js'
 import {
   count,
   dirOption,
+  hostOption,
   jsonOption,
   networkOption,
   noProgressOption,
   option,
   peerOption,
   peersOption,
+  portOption,
   rateOption,
   runningDirOption,
   runningStateDirOption,
   seconds,
+  stateDirOption,
   withStartOptions
 } from './flags.js'
 import type { GetFlags } from './get.js'
@@ -50,7 +54,7 @@ function withoutOverruled<T extends object>(given: T, command: Command): T {
 }
 
 /** A network that is typed is meant, whatever the environment says of the open. */
-function withoutOverruledOpen(flags: StartFlags, command: Command): StartFlags {
+function withoutOverruledOpen<T extends { readonly open?: boolean }>(flags: T, command: Command): T {
   const isTyped = (name: string) => command.getOptionValueSource(name) === 'cli'
   const typed = ['network', 'password', 'passwordFile'].find(isTyped)
   if (typed === undefined || flags.open !== true) return flags
@@ -144,6 +148,7 @@ program
   .addOption(runningDirOption())
   .addOption(runningStateDirOption())
   .addOption(networkOption('the private network of https: peers'))
+  .addOption(option('-v, --verbose', 'ids, all addresses, why one fails, and when it was last seen').argParser(count))
   .addOption(jsonOption('peers'))
   .action(async (flags: PeersFlags, command: Command) => {
     const { peers } = await import('./peers.js')
@@ -159,6 +164,23 @@ program
   .action(async (flags: StatusFlags, command: Command) => {
     const { status } = await import('./status.js')
     process.exitCode = await status(withoutOverruled(flags, command))
+  })
+
+program
+  .command('doctor')
+  .description('see what works and what does not, and what to do about it')
+  .addOption(dirOption('the folder that is, or would be, shared'))
+  .addOption(stateDirOption('where its peer keeps what outlives it'))
+  .addOption(networkOption())
+  .addOption(option('--open', 'no private network, as with `start --open`'))
+  .addOption(hostOption())
+  .addOption(portOption())
+  .addOption(peerOption())
+  .addOption(peersOption())
+  .addOption(jsonOption('findings'))
+  .action(async (flags: DoctorFlags, command: Command) => {
+    const { doctor } = await import('./doctor.js')
+    process.exitCode = await doctor(withoutOverruledOpen(flags, command))
   })
 
 program

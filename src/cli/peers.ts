@@ -1,11 +1,26 @@
 /** `p2p-rx peers`: which of the named peers answer, and what they speak; or whom the peer that runs knows. */
 import { tmpdir } from 'node:os'
-import { catchError, from, lastValueFrom, map, mergeMap, type Observable, reduce, take, takeUntil, tap } from 'rxjs'
+import {
+  catchError,
+  firstValueFrom,
+  from,
+  lastValueFrom,
+  map,
+  mergeMap,
+  type Observable,
+  reduce,
+  take,
+  takeUntil,
+  tap
+} from 'rxjs'
+import type { ControlClient } from '../control/client.js'
 import { createPeer, type KnownPeer, P2pError, type Peer } from '../index.js'
 import { type PeerFlags, peersOf } from './inputs.js'
 import { asVisitor, type NetworkFlags } from './networks.js'
 import { answer, peerRow, say, writeJson } from './output.js'
+import { tellPeer } from './peer-lines.js'
 import { orThrow, type RunningFlags, requireRunningPeer } from './running.js'
+import { selfLines } from './status.js'
 import { stoppedExitCode, watchStops } from './stop.js'
 
 /** Greetings under way at a time; the peer itself opens no more at once, whatever it is asked. */
@@ -13,6 +28,7 @@ const CONCURRENT_GREETINGS = 8
 
 export interface PeersFlags extends PeerFlags, RunningFlags, NetworkFlags {
   readonly json?: boolean
+  readonly verbose?: number
 }
 
 export async function peers(flags: PeersFlags): Promise<number> {
@@ -21,11 +37,14 @@ export async function peers(flags: PeersFlags): Promise<number> {
   const urls = [...new Set([...typed, ...listed])]
   const show = (known: KnownPeer) => {
     if (flags.json) writeJson(known)
+    else if (flags.verbose) tellPeer(answer, known, Date.now())
     else answer(...peerRow(known))
   }
   if (urls.length === 0) {
     let count = 0
-    const known$ = orThrow((await requireRunningPeer(flags)).peers()).pipe(
+    const client = await requireRunningPeer(flags)
+    if (flags.verbose && !flags.json) await tellOurselves(client)
+    const known$ = orThrow(client.peers()).pipe(
       tap((known) => {
         show(known)
         count += 1
@@ -59,8 +78,14 @@ export async function peers(flags: PeersFlags): Promise<number> {
   }
 }
 
+/** In whose name the peer that runs knows the others. */
+async function tellOurselves(client: ControlClient): Promise<void> {
+  const { url, network } = await firstValueFrom(orThrow(client.status()))
+  for (const line of selfLines(url, network)) answer(line)
+}
+
 /** Greets one; what it fails with is its row, not the end of the others'. */
-function greet(peer: Peer, url: string): Observable<KnownPeer> {
+export function greet(peer: Peer, url: string): Observable<KnownPeer> {
   return peer.hello(url).pipe(
     catchError((error: unknown) => {
       if (!(error instanceof P2pError)) throw error

@@ -2,9 +2,19 @@
 import { resolve } from 'node:path'
 import { firstValueFrom, map } from 'rxjs'
 import { createLedger } from '../control/ledger.js'
+import { rememberProblems } from '../control/problems.js'
 import { type Control, createControl } from '../control/server.js'
 import { socketPathOf } from '../control/socket.js'
-import { createPeer, defaultStateDir, formatInvite, P2pError, type Peer, parsePeerUrl, type Rates } from '../index.js'
+import {
+  createPeer,
+  defaultStateDir,
+  formatInvite,
+  P2pError,
+  type Peer,
+  parsePeerUrl,
+  type Rates,
+  SOFTWARE
+} from '../index.js'
 import { capOf } from './amounts.js'
 import { checkApart } from './apart.js'
 import { createMissingFolder, type PeerFlags, peersOf, readSecret } from './inputs.js'
@@ -29,6 +39,8 @@ export interface StartFlags extends PeerFlags, MembershipFlags {
   readonly downPerPeer?: number
   readonly slots?: number
   readonly cache?: number
+  /** Whether those nearby are looked for. */
+  readonly lan: boolean
   readonly shell: boolean
   readonly progress: boolean
   readonly json?: boolean
@@ -58,7 +70,8 @@ export async function start(flags: StartFlags): Promise<number> {
   const network = membership?.options
   const started = createPeer({
     ...{ dir, url, host: listenAt, port, network, peers: typed, fetchSecret, stateDir, rates },
-    ...limits
+    ...limits,
+    ...(flags.lan ? {} : { lan: false })
   })
   const ledger = createLedger(started, rates)
   const { peer } = ledger
@@ -66,6 +79,9 @@ export async function start(flags: StartFlags): Promise<number> {
     ledger,
     socketPath: socketPathOf(stateDir),
     dir: resolve(dir),
+    version: SOFTWARE.version,
+    nearby: !open && flags.lan && !isLoopback(listenAt),
+    problems: rememberProblems(peer.event$),
     network: membership?.control(peer)
   })
   if (json) peer.event$.subscribe(writeJson)

@@ -1,9 +1,10 @@
 /** `p2p-rx status`: how the peer that runs here is doing. */
-import { firstValueFrom, takeUntil } from 'rxjs'
+import { firstValueFrom, lastValueFrom, takeUntil, toArray } from 'rxjs'
 import type { Status, Transfer } from '../control/messages.js'
-import type { Rates } from '../index.js'
+import type { KnownPeer, Rates } from '../index.js'
 import { formatRate } from './amounts.js'
 import { answer, writeJson } from './output.js'
+import { MAX_PEERS_SHOWN, tellPeer } from './peer-lines.js'
 import { transferLine } from './rows.js'
 import { orThrow, type RunningFlags, requireRunningPeer } from './running.js'
 import { stoppedExitCode, watchStops } from './stop.js'
@@ -22,20 +23,35 @@ export async function status(flags: StatusFlags): Promise<number> {
   const now = await firstValueFrom(status$, { defaultValue: undefined })
   if (stops.reason !== undefined) return stoppedExitCode(stops.reason)
   if (now === undefined) return 1
-  if (flags.json) writeJson(now)
-  else for (const line of linesOf(now)) answer(line)
+  const known = await lastValueFrom(orThrow(client.peers()).pipe(toArray(), takeUntil(stops.stop$)), {
+    defaultValue: []
+  })
+  if (flags.json) writeJson({ ...now, peers: { ...now.peers, list: known } })
+  else tell(now, known)
   return 0
 }
 
-function linesOf({ url, dir, network, peers, files, hashed, transfers, rates }: Status): string[] {
+function tell(status: Status, known: readonly KnownPeer[]): void {
+  for (const line of selfLines(status.url, status.network)) answer(line)
+  for (const line of linesOf(status)) answer(line)
+  for (const peer of known.slice(0, MAX_PEERS_SHOWN)) tellPeer(answer, peer, Date.now())
+  if (known.length > MAX_PEERS_SHOWN) answer(`and ${known.length - MAX_PEERS_SHOWN} more peers: p2p-rx peers -v`)
+}
+
+/** Who the peer that runs is, and where others reach it. */
+export function selfLines(url: string, network: Status['network']): string[] {
+  const others = (network?.addresses ?? []).filter((address) => address !== url)
+  return [
+    rowOf('url', url),
+    ...others.map((address) => rowOf('also at', address)),
+    ...(network === undefined ? [] : [rowOf('network', network.name), rowOf('id', network.id)])
+  ]
+}
+
+const rowOf = (name: string, value: string) => `${name.padEnd(11)}${value}`
+
+function linesOf({ dir, peers, files, hashed, problems, transfers, rates }: Status): string[] {
   const rows: readonly (readonly [string, string])[] = [
-    ['url', url],
-    ...(network === undefined
-      ? []
-      : ([
-          ['network', network.name],
-          ['id', network.id]
-        ] as const)),
     ['folder', dir],
     ['peers', `${peers.up} up of ${peers.known} known`],
     [
@@ -43,10 +59,11 @@ function linesOf({ url, dir, network, peers, files, hashed, transfers, rates }: 
       files === undefined ? 'being read' : hashed === files ? `${files}` : `${files}, ${hashed} of them hashed`
     ],
     ['caps', capsOf(rates)],
+    ...problems.map((problem) => ['problem', problem] as const),
     ['transfers', `${transfers.length} under way`]
   ]
   return [
-    ...rows.map(([name, value]) => `${name.padEnd(11)}${value}`),
+    ...rows.map(([name, value]) => rowOf(name, value)),
     ...transfers.slice(0, MAX_TRANSFERS_SHOWN).map((transfer: Transfer) => `  ${transferLine(transfer)}`),
     ...(transfers.length > MAX_TRANSFERS_SHOWN ? [`  and ${transfers.length - MAX_TRANSFERS_SHOWN} more`] : [])
   ]

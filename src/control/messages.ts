@@ -74,11 +74,16 @@ export type Transfer =
 export interface Status {
   readonly v: 1
   readonly pid: number
+  readonly version: string
   readonly url: string
   readonly dir: string
   /** Who the peer is in its private network, and where members can reach it; absent in the open. */
   readonly network?: { readonly name: string; readonly id: string; readonly addresses: readonly string[] }
+  /** Whether peers on the local network are looked for. */
+  readonly nearby: boolean
   readonly peers: { readonly up: number; readonly known: number }
+  /** What the peer has found to be wrong, the latest last. */
+  readonly problems: readonly string[]
   /** Absent while the folder is being read for the first time. */
   readonly files?: number
   /** Of them those whose root is known. Absent as long as `files` is. */

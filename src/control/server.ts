@@ -40,6 +40,12 @@ export interface ControlInit {
   readonly socketPath: string
   /** The shared folder, for `status`. */
   readonly dir: string
+  /** Of p2p-rx, for those who ask with another. */
+  readonly version: string
+  /** Whether peers on the local network are looked for. Default: no. */
+  readonly nearby?: boolean
+  /** What the peer has found to be wrong. */
+  readonly problems?: () => readonly string[]
   /** The private network the peer is in; absent in the open. */
   readonly network?: ControlledNetwork | undefined
 }
@@ -61,7 +67,15 @@ export interface Control {
 
 type Route = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>
 
-export function createControl({ ledger, socketPath, dir, network }: ControlInit): Control {
+export function createControl({
+  ledger,
+  socketPath,
+  dir,
+  version,
+  nearby = false,
+  problems = () => [],
+  network
+}: ControlInit): Control {
   const { peer } = ledger
   const closing$ = new Subject<void>()
 
@@ -94,11 +108,14 @@ export function createControl({ ledger, socketPath, dir, network }: ControlInit)
     return {
       v: 1,
       pid: process.pid,
+      version,
       url: await peer.ready(),
       dir,
       ...(network === undefined ? {} : { network: network.about() }),
+      nearby,
       peers: { up: known.filter(({ state }) => state === 'up').length, known: known.length },
       ...(await firstValueFrom(count$, { defaultValue: {} })),
+      problems: problems(),
       transfers: ledger.transfers(),
       rates: ledger.rates()
     }

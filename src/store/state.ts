@@ -27,13 +27,16 @@ export interface State {
   readonly close: () => Promise<void>
 }
 
+/** Where the state lies in its folder. */
+export const stateLocation = (dir: string) => join(dir, 'db')
+
 /**
  * Opens the state in a folder, which is made when it is missing. What is damaged is repaired as far as it goes, and begun
  * again otherwise: it is a copy of what lies elsewhere. Errors with STATE_IN_USE while another process has it, and with
  * FOLDER or DISK.
  */
 export async function openState(dir: string): Promise<State> {
-  const location = join(dir, 'db')
+  const location = stateLocation(dir)
   try {
     await mkdir(location, { recursive: true, mode: 0o700 })
   } catch (cause) {

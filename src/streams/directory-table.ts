@@ -6,6 +6,8 @@ import { peerKey } from './urls.js'
 export interface KnownPeer {
   /** Where it is reached; of several addresses the one that answered. */
   readonly url: PeerUrl
+  /** All its addresses that are known. */
+  readonly urls?: readonly PeerUrl[]
   /** Names it for good, wherever it is; absent where it has no such name, or has not been met. */
   readonly id?: string
   /** `new`: not reached yet. `up`: answered last time. `failing`: left out, and tried again after a pause. */
@@ -16,6 +18,10 @@ export interface KnownPeer {
   readonly roundTripMs?: number
   /** Why it is failing. */
   readonly reason?: FailureReason
+  /** When it last answered, here or in an earlier process; milliseconds since 1970. */
+  readonly seenMs?: number
+  /** By how much its clock is ahead of ours; absent while they agree to within a few seconds. */
+  readonly clockAheadMs?: number
   /** Failures in a row. */
   readonly failures: number
 }
@@ -88,12 +94,18 @@ export function without(state: DirectoryState, key: string): DirectoryState {
 
 /** Known peers, in the order in which they became known. */
 export function knownPeers(state: DirectoryState): readonly KnownPeer[] {
-  return [...state.values()].map(({ peer }) => peer)
+  return [...state.values()].map(knownPeer)
+}
+
+/** A row as others see it. */
+export function knownPeer({ peer, urls, seenMs }: Entry): KnownPeer {
+  return { ...peer, urls, ...(seenMs === undefined ? {} : { seenMs }) }
 }
 
 /** Who is asked now: those that answered last time, the quickest first, then those not reached yet. */
 export function askablePeers(state: DirectoryState): readonly PeerUrl[] {
-  return knownPeers(state)
+  return [...state.values()]
+    .map(({ peer }) => peer)
     .filter((peer) => peer.state !== 'failing')
     .sort((one, other) => (one.roundTripMs ?? Number.MAX_VALUE) - (other.roundTripMs ?? Number.MAX_VALUE))
     .map(({ url }) => url)

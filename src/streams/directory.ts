@@ -194,7 +194,7 @@ function met(
   entry: Entry,
   command: DirectoryCommand & { type: 'greeted'; greeting: Greeting & { type: 'greeted' } }
 ): DirectoryTurn {
-  const { dialect, roundTripMs, id, proven = false, urls: announced = [] } = command.greeting
+  const { dialect, roundTripMs, id, clockAheadMs, proven = false, urls: announced = [] } = command.greeting
   const url = command.url ?? entry.peer.url
   const urlKey = peerKey(url) ?? url
   let { told } = entry
@@ -216,7 +216,11 @@ function met(
     told = distinctUrls([...told, ...other.told])
     rest = without(rest, otherKey)
   }
-  const peer: KnownPeer = { url, state: 'up', dialect, roundTripMs, failures: 0, ...(id === undefined ? {} : { id }) }
+  const peer: KnownPeer = {
+    ...{ url, state: 'up', dialect, roundTripMs, failures: 0 },
+    ...(id === undefined ? {} : { id }),
+    ...(clockAheadMs === undefined ? {} : { clockAheadMs })
+  }
   const { by: _by, ...known } = entry
   const next: Entry = {
     ...known,

@@ -51,11 +51,17 @@ export interface Question {
 /** Why a neighbour could not be used. `reset` alone is worth one more try at once: the connection broke before an answer. */
 export type FailureReason =
   | 'refused'
+  /** Its name leads to no address. */
+  | 'no-name'
+  /** No way leads to its address. */
+  | 'no-route'
   | 'reset'
   | 'timed-out'
   | 'not-a-peer'
   | 'nonsense'
   | 'ourselves'
+  /** It speaks in the clear where members of private networks speak TLS. */
+  | 'no-tls'
   /** It is no member of our private network, or we are none of its. */
   | 'other-network'
   /** It has not the id that was there at first contact. */
@@ -90,6 +96,8 @@ export type Greeting =
   | ({ readonly type: 'greeted'; readonly dialect: Dialect; readonly roundTripMs: number } & Partial<Contact> & {
         /** Its id is that of the key it has shown; otherwise it is only what it says. */
         readonly proven?: boolean
+        /** By how much its clock differs from ours, if that is more than the time the answer took could explain. */
+        readonly clockAheadMs?: number
       })
   | Failed
 

@@ -74,7 +74,7 @@ function telling({ greeting }: Reached): number {
   return SOMEBODY_ELSE.has(greeting.reason) ? 2 : 1
 }
 
-const SOMEBODY_ELSE: ReadonlySet<FailureReason> = new Set(['other-id', 'other-network', 'unwanted'])
+const SOMEBODY_ELSE: ReadonlySet<FailureReason> = new Set(['other-id', 'other-network', 'no-tls', 'unwanted'])
 
 /**
  * An id that was proven has to be the expected one. One that is only claimed changes when a peer without a memory is started

@@ -117,7 +117,9 @@ describe('beside a running peer', () => {
     await expect
       .poll(async () => jsonLines((await run(folder, ['peers', '--json'])).out), PATIENT)
       .toMatchObject([{ url: theirs.url, state: 'up', dialect: 'p2prx' }])
-    expect((await run(folder, ['peers'])).out).toMatch(new RegExp(`^${theirs.url} {2}up {7}p2prx {2}\\d+ ms\n$`))
+    expect((await run(folder, ['peers'])).out).toMatch(
+      new RegExp(`^${theirs.url} {2}up {7}p2prx {2}\\d+ ms {2}[0-9a-f-]+\n$`)
+    )
   })
 
   test('ls lists what it shares', async () => {
@@ -131,21 +133,24 @@ describe('beside a running peer', () => {
   })
 
   test('status tells how it is doing', async () => {
-    const { folder, ours } = await withRunning({}, ['--up', '2M', '--down-per-peer', '500K', '--down', 'none'])
+    const { folder, theirs, ours } = await withRunning({}, ['--up', '2M', '--down-per-peer', '500K', '--down', 'none'])
     await writeFile(join(folder, 'ours/mine.txt'), 'mine')
     await expect
       .poll(async () => (await run(folder, ['status'])).out, PATIENT)
-      .toBe(
+      .toMatch(
         `url        ${ours.url}\nfolder     ${join(folder, 'ours')}\npeers      1 up of 1 known\nfiles      1\n` +
           'caps       up 2.0 MiB/s, down none, down per peer 500.0 KiB/s\ntransfers  0 under way\n'
       )
+    expect((await run(folder, ['status'])).out).toMatch(
+      new RegExp(`\\n${theirs.url}  up {7}p2prx  \\d+ ms  \\S+\\n  id         \\S+\\n  last seen  now\\n$`)
+    )
     const [json, ...others] = jsonLines((await run(folder, ['status', '--json'])).out)
     expect(others).toEqual([])
     expect(json).toMatchObject({
       v: 1,
       url: ours.url,
       pid: ours.child.pid,
-      peers: { up: 1, known: 1 },
+      peers: { up: 1, known: 1, list: [{ url: theirs.url, urls: [theirs.url], state: 'up' }] },
       files: 1,
       transfers: [],
       rates: { uploadBytesPerSecond: 2_097_152, downloadBytesPerSecondPerPeer: 512_000 }

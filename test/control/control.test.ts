@@ -23,11 +23,14 @@ describe('orders over the control socket', () => {
       {
         v: 1,
         pid: process.pid,
+        version: '1.2.3',
         url: 'http://me:1',
         dir: '/home/me/files',
+        nearby: false,
         peers: { up: 1, known: 2 },
         files: 2,
         hashed: 0,
+        problems: [],
         transfers: [],
         rates: {}
       }
@@ -217,7 +220,12 @@ describe('what the control socket refuses', () => {
 
 describe('the place of the socket', () => {
   const made = (stateDir: string) =>
-    createControl({ ledger: createLedger(fakePeer().peer), socketPath: join(stateDir, SOCKET_NAME), dir: '/x' })
+    createControl({
+      version: '1.2.3',
+      ledger: createLedger(fakePeer().peer),
+      socketPath: join(stateDir, SOCKET_NAME),
+      dir: '/x'
+    })
 
   test('is for its user only, and gone with the peer', async () => {
     const stateDir = join(await testFolder(), 'new/state')

@@ -71,7 +71,12 @@ export async function testFolder(): Promise<string> {
 export async function controlled(given: FakePeer = fakePeer()) {
   const stateDir = await testFolder()
   const socketPath = join(stateDir, SOCKET_NAME)
-  const control = createControl({ ledger: createLedger(given.peer), socketPath, dir: '/home/me/files' })
+  const control = createControl({
+    ledger: createLedger(given.peer),
+    socketPath,
+    dir: '/home/me/files',
+    version: '1.2.3'
+  })
   onTestFinished(() => control.close())
   const failed = await control.listen()
   if (failed !== undefined) throw new Error(failed.message)

@@ -24,6 +24,7 @@ export async function nearby({ skip }: TestContext) {
   const packets: Buffer[] = []
   ear.on('message', (packet) => packets.push(packet))
   return {
+    port,
     packets,
     send: (packet: Buffer) => new Promise<void>((sent) => ear.send(packet, port, GROUP, () => sent())),
     lan: (mark = OURS) => createLan({ mark, port, interfaces: () => [LOOPBACK] })

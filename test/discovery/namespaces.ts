@@ -19,6 +19,8 @@ export interface Running {
   /** Asks it to end, and waits until it has. */
   readonly stop: () => Promise<void>
   readonly child: ChildProcess
+  /** Resolves when it has ended. */
+  readonly ended: Promise<void>
 }
 
 let count = 0
@@ -57,7 +59,7 @@ function running(child: ChildProcess): Running {
   const wake = () => {
     for (const look of [...waiting]) look()
   }
-  const ended = once(child, 'exit').then(wake)
+  const ended = once(child, 'close').then(wake)
   if (child.stdout !== null) {
     createInterface(child.stdout).on('line', (line) => {
       lines.push(line)
@@ -72,6 +74,7 @@ function running(child: ChildProcess): Running {
   return {
     lines,
     child,
+    ended,
     stop,
     line: (fits) =>
       new Promise((resolve, reject) => {

@@ -41,7 +41,7 @@ describe('the rules of the directory', () => {
     const second = step(first.state, greeted(1, well))
     expect(second.events).toEqual([{ type: 'peer-joined', url: url(1) }])
     expect(knownPeers(second.state)).toEqual([
-      { url: url(1), state: 'up', dialect: 'p2prx', roundTripMs: 5, failures: 0 }
+      { url: url(1), urls: [url(1)], state: 'up', dialect: 'p2prx', roundTripMs: 5, failures: 0 }
     ])
   })
 

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { filter, firstValueFrom, lastValueFrom, map, toArray } from 'rxjs'
 import { expect, test } from 'vitest'
-import { createPeer, loadPeerKey } from '../../src/index.js'
+import { createPeer, type KnownPeer, loadPeerKey } from '../../src/index.js'
 import { folder, start } from '../peer/network.js'
 import { freePort } from '../transport/http/peers.js'
 import { member, OTHER_SECRET, recorded, SECRET } from './private.js'
@@ -97,16 +97,36 @@ test('who listens in on a whole session learns neither names, nor content, nor t
   const backLine = await recorded(`https://127.0.0.1:${readerPort}`)
   // They know each other by the lines alone.
   const holder = await member({ [name]: content }, { url: line.url, port: holderPort })
-  const reader = await member({}, { url: backLine.url, port: readerPort, peers: [line.url] })
+  const keepSecret = () => Promise.resolve()
+  const network = { secret: SECRET, keepSecret }
+  const reader = await member({}, { network, url: backLine.url, port: readerPort, peers: [line.url] })
   await lastValueFrom(reader.peer.fetch(name))
   const { root } = await firstValueFrom(reader.peer.query(name))
   await lastValueFrom(reader.peer.list(line.url))
   await firstValueFrom(holder.peer.hello(backLine.url))
+  // Whoever comes later is told of the reader by the holder, and then handed another secret.
+  const third = await member({}, { network, peers: [line.url] })
+  const isKnown = map((known: readonly KnownPeer[]) =>
+    known.some(({ id, state }) => id === reader.peer.id && state === 'up')
+  )
+  await firstValueFrom(third.peer.peers$.pipe(isKnown, filter(Boolean)))
+  const handed = await lastValueFrom(holder.peer.handSecret(OTHER_SECRET).pipe(toArray()))
+  expect(handed).toContainEqual({ url: backLine.url, id: reader.peer.id, taken: true })
   const bytes = Buffer.concat([line.bytes(), backLine.bytes()])
   expect(bytes.length).toBeGreaterThan(content.length)
-  const hidden = [name, 'very private', 'p2prx', 'methodCall', root ?? 'no root', holder.peer.id, reader.peer.id]
+  const hidden = [
+    name,
+    'very private',
+    'p2prx',
+    'methodCall',
+    root ?? 'no root',
+    holder.peer.id,
+    reader.peer.id,
+    third.peer.id
+  ]
   for (const text of hidden) expect(bytes.includes(text ?? ''), text).toBe(false)
-  for (const form of ['hex', 'base64', 'base64url', 'latin1'] as const)
-    expect(bytes.includes(SECRET.toString(form).replace(/=+$/, ''), 0, 'latin1'), form).toBe(false)
+  for (const secret of [SECRET, OTHER_SECRET, Buffer.from(root ?? '', 'hex')])
+    for (const form of ['hex', 'base64', 'base64url', 'latin1'] as const)
+      expect(bytes.includes(secret.toString(form).replace(/=+$/, ''), 0, 'latin1'), form).toBe(false)
   expect(bytes.includes(Buffer.from(holder.peer.id ?? '', 'hex'))).toBe(false)
 })

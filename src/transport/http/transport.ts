@@ -285,9 +285,9 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
             )
         }),
 
-    setRates: (changed) => rates.set(changed),
-
     addresses,
+
+    setRates: (changed) => rates.set(changed),
 
     close: () => {
       pool.closeAll()

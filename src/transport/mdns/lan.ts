@@ -110,11 +110,11 @@ class Lan {
     if (this.#opening.has(address)) return
     this.#opening.add(address)
     // Loaded only where somebody is looked for: a short command does not wait for it.
-    Promise.all([openSocket(address, this.#options.port ?? PORT), import('bonjour-service')]).then(
-      ([socket, bonjour]) => {
+    Promise.all([openSocket(address, this.#options.port ?? PORT), import('./responder.js')]).then(
+      ([socket, { Bonjour }]) => {
         this.#opening.delete(address)
         if (this.#subscriber.closed) socket.close()
-        else this.#join(address, socket, bonjour.Bonjour)
+        else this.#join(address, socket, Bonjour)
       },
       (error: unknown) => {
         this.#opening.delete(address)
@@ -183,7 +183,7 @@ class Lan {
 
 const bracketed = (host: string) => (host.includes(':') ? `[${host}]` : host)
 
-function ownInterfaces(): readonly string[] {
+export function ownInterfaces(): readonly string[] {
   return Object.values(networkInterfaces())
     .flatMap((list = []) => list)
     .filter(({ family, internal }) => family === 'IPv4' && !internal)

@@ -2,7 +2,7 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 
 /** The group of multicast DNS (RFC 6762). */
-const GROUP = '224.0.0.251'
+export const GROUP = '224.0.0.251'
 /** So that it is told apart from what came through a router (RFC 6762, 11). */
 const TTL = 255
 /** One frame of Ethernet, which no announcement of ours fills. */

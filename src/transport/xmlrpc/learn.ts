@@ -1,9 +1,9 @@
 /** Finds out what a neighbour speaks, and introduces us in its own tongue. */
-import type { Contact, Dialect, PeerUrl } from '../../streams/ports.js'
+import type { Dialect, PeerUrl } from '../../streams/ports.js'
 import { CallFailed } from '../http/failure.js'
 import { call, type Line } from './call.js'
 import { ACCESS_DENIED, UNHANDLED } from './foreign.js'
-import { greet, type Self } from './p2prx.js'
+import { greet, type Met, type Self } from './p2prx.js'
 import { simpleSpelling } from './simple.js'
 
 /**
@@ -13,7 +13,7 @@ import { simpleSpelling } from './simple.js'
 const FULL_HISTORY = Array.from({ length: 6 }, () => 'x')
 
 /** What a neighbour speaks, and who it is, if it says so. */
-export type Learnt = { readonly dialect: Dialect } & Partial<Contact>
+export type Learnt = { readonly dialect: Dialect } & Partial<Met>
 
 /**
  * Three calls at most: our own greeting, which Python peers refuse; a question whose refusal tells the two kinds

@@ -150,8 +150,14 @@ function rotate(handed: NonNullable<Inbound['handed']>): Method {
   }
 }
 
+/** Who a neighbour is, and what its clock says where that differs from ours. */
+export type Met = Contact & { readonly clockAheadMs?: number }
+
+/** Clocks that differ by less agree: HTTP tells whole seconds, and the answer was under way. */
+const CLOCK_TOLERANCE_MS = 5_000
+
 /** Says hello; no addresses are a visitor's. Tells who the neighbour is, or nothing when it is none of our kind. */
-export async function greet(line: Line, urls: readonly PeerUrl[], { id }: Self): Promise<Contact | undefined> {
+export async function greet(line: Line, urls: readonly PeerUrl[], { id }: Self): Promise<Met | undefined> {
   const [url = ''] = urls
   const response = await post(line, 'p2prx.hello', [{ url, id, v: VERSION, urls: [...urls] }])
   // Looked at before the answer has been read to its end: then the connection is somebody else's.
@@ -165,7 +171,9 @@ export async function greet(line: Line, urls: readonly PeerUrl[], { id }: Self):
   const theirs = read(HelloStruct, answer.value)
   if (theirs.id === id) throw new CallFailed('ourselves', `${line.peer} is this very peer`)
   if (provenId !== undefined && provenId !== theirs.id) throw new CallFailed('nonsense', 'it claims an id not its own')
-  return { id: theirs.id, urls: theirs.urls }
+  const clockAheadMs = Date.parse(response.headers.date ?? '') - Date.now()
+  const differs = Math.abs(clockAheadMs) > CLOCK_TOLERANCE_MS
+  return { id: theirs.id, urls: theirs.urls, ...(differs ? { clockAheadMs } : {}) }
 }
 
 /** Whom the neighbour knows. One of an earlier version does not say. */
