@@ -96,8 +96,18 @@ describe.runIf(process.platform === 'linux')('a peer under a flood', () => {
 })
 
 test.runIf(process.platform === 'linux')('a secret is in no log, no answer and no list of processes', async () => {
-  const cwd = await folder({ 'share.txt': 'x', secret: 'open sesame\n' })
-  const running = launch(cwd, ['start', '--dir', '.', '--port', '0', '--no-shell', '--json', '--secret-file', 'secret'])
+  const cwd = await folder({ secret: 'open sesame\n' })
+  const running = launch(cwd, [
+    'start',
+    '--dir',
+    'share',
+    '--port',
+    '0',
+    '--no-shell',
+    '--json',
+    '--secret-file',
+    'secret'
+  ])
   const [, port = ''] = await running.seen('out', /"listening","url":"http:\/\/[^"]*:(\d+)"/)
   const answers = [
     await call(Number(port), callOf('fetch', 'nowhere.txt', 'open sesame')),
