@@ -17,7 +17,8 @@ type Detail = readonly [name: string, value: string]
 function detailsOf({ url, urls = [], id, state, reason, seenMs }: KnownPeer, nowMs: number): readonly Detail[] {
   const others = urls.filter((other) => other !== url)
   return [
-    ...(id === undefined ? [] : [['id', id] as const]),
+    // In the open it is only what somebody says.
+    ...(id === undefined || !url.startsWith('https:') ? [] : [['id', id] as const]),
     ...others.map((other) => ['also at', other] as const),
     ...(state === 'failing' ? [['fails', whyOf(reason)] as const] : []),
     ['last seen', seenOf(seenMs, state, nowMs)]

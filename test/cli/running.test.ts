@@ -117,9 +117,7 @@ describe('beside a running peer', () => {
     await expect
       .poll(async () => jsonLines((await run(folder, ['peers', '--json'])).out), PATIENT)
       .toMatchObject([{ url: theirs.url, state: 'up', dialect: 'p2prx' }])
-    expect((await run(folder, ['peers'])).out).toMatch(
-      new RegExp(`^${theirs.url} {2}up {7}p2prx {2}\\d+ ms {2}[0-9a-f-]+\n$`)
-    )
+    expect((await run(folder, ['peers'])).out).toMatch(new RegExp(`^${theirs.url} {2}up {7}p2prx {2}\\d+ ms\n$`))
   })
 
   test('ls lists what it shares', async () => {
@@ -142,7 +140,7 @@ describe('beside a running peer', () => {
           'caps       up 2.0 MiB/s, down none, down per peer 500.0 KiB/s\ntransfers  0 under way\n'
       )
     expect((await run(folder, ['status'])).out).toMatch(
-      new RegExp(`\\n${theirs.url}  up {7}p2prx  \\d+ ms  \\S+\\n  id         \\S+\\n  last seen  now\\n$`)
+      new RegExp(`\\n${theirs.url}  up {7}p2prx  \\d+ ms\\n  last seen  now\\n$`)
     )
     const [json, ...others] = jsonLines((await run(folder, ['status', '--json'])).out)
     expect(others).toEqual([])
