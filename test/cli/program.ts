@@ -42,7 +42,8 @@ export function environment(home: string, extra: NodeJS.ProcessEnv = {}): NodeJS
 /** A folder of this test's own, gone after it. */
 export async function testFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'p2p-rx-cli-'))
-  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  // What ran on a terminal ends a moment after it, and may still write.
+  onTestFinished(() => rm(folder, { recursive: true, force: true, maxRetries: 10 }))
   return folder
 }
 
