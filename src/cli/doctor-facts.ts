@@ -56,7 +56,7 @@ type Seen = Pick<Facts, 'running' | 'network' | 'folders' | 'ports' | 'peers'> &
 async function toldBy(client: ControlClient, flags: FactFlags): Promise<Seen> {
   const status: Status = await firstValueFrom(orThrow(client.status()))
   const { url, dir, network, nearby, version, problems } = status
-  const stateDir = flags.stateDir ?? defaultStateDir(dir)
+  const stateDir = flags.stateDir ?? defaultStateDir(dir, network?.name)
   return {
     nearby,
     running: { url, version, problems },
@@ -67,10 +67,14 @@ async function toldBy(client: ControlClient, flags: FactFlags): Promise<Seen> {
   }
 }
 
+/** That none can be chosen is told elsewhere. */
+const nameOf = (flags: FactFlags) => currentName(flags).catch(() => undefined)
+
 /** As `start` with the same flags would find it. */
 async function lookedAt(flags: FactFlags): Promise<Seen> {
   const { dir, open = false } = flags
-  const stateDir = flags.stateDir ?? (dir === undefined ? undefined : defaultStateDir(dir))
+  const stateDir =
+    flags.stateDir ?? (dir === undefined ? undefined : defaultStateDir(dir, open ? undefined : await nameOf(flags)))
   const state = stateDir === undefined ? undefined : await stateOf(stateDir)
   const { network, options, first } = await networkOf(flags, state)
   const { typed, listed } = await peersOf(flags)

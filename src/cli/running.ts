@@ -18,12 +18,8 @@ export interface RunningFlags {
 }
 
 /** The peer of the state folder, else that of the shared folder, else the only one of this user. Errors with USAGE. */
-export async function findRunningPeer({ stateDir, dir }: RunningFlags): Promise<ControlClient | undefined> {
-  if (stateDir !== undefined || dir !== undefined) {
-    const socketPath = socketPathOf(stateDir ?? defaultStateDir(dir ?? ''))
-    return (await isAnswered(socketPath)) ? createControlClient(socketPath) : undefined
-  }
-  const found = await findRunning(dirname(defaultStateDir('.')))
+export async function findRunningPeer(flags: RunningFlags): Promise<ControlClient | undefined> {
+  const found = await runningFolders(flags)
   const [only, ...others] = found
   if (only === undefined) return undefined
   if (others.length === 0) return createControlClient(socketPathOf(only))
@@ -34,6 +30,15 @@ export async function findRunningPeer({ stateDir, dir }: RunningFlags): Promise<
   })
 }
 
+/** The state folders of those that run and are meant: of one shared folder there may be several, each in another network. */
+async function runningFolders({ stateDir, dir }: RunningFlags): Promise<readonly string[]> {
+  if (stateDir !== undefined) return (await isAnswered(socketPathOf(stateDir))) ? [stateDir] : []
+  const running = await findRunning(dirname(defaultStateDir('.')))
+  if (dir === undefined) return running
+  const ofDir = defaultStateDir(dir)
+  return running.filter((folder) => folder === ofDir || folder.startsWith(`${ofDir}-`))
+}
+
 /** A peer of this user that runs in a private network. */
 export type RunningMember = Status & {
   readonly client: ControlClient
@@ -41,11 +46,9 @@ export type RunningMember = Status & {
 }
 
 /** Those that run in this network: the one that is named, or all that are found. */
-export async function runningMembers(name: string, { stateDir, dir }: RunningFlags): Promise<RunningMember[]> {
-  const isNamed = stateDir !== undefined || dir !== undefined
-  const folders = isNamed ? [stateDir ?? defaultStateDir(dir ?? '')] : await findRunning(dirname(defaultStateDir('.')))
+export async function runningMembers(name: string, flags: RunningFlags): Promise<RunningMember[]> {
   const members: RunningMember[] = []
-  for (const folder of folders) {
+  for (const folder of await runningFolders(flags)) {
     const client = createControlClient(socketPathOf(folder))
     const status = await firstValueFrom(client.status(), { defaultValue: undefined })
     if (status === undefined || isFailure(status) || status.network?.name !== name) continue

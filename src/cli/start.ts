@@ -19,6 +19,7 @@ import { capOf } from './amounts.js'
 import { checkApart } from './apart.js'
 import { createMissingFolder, type PeerFlags, peersOf, readSecret } from './inputs.js'
 import { type Membership, type MembershipFlags, openMembership } from './membership.js'
+import { currentName } from './networks.js'
 import { say, writeJson } from './output.js'
 import { isEverywhere, isLoopback } from './reach.js'
 import { runShell } from './shell.js'
@@ -56,7 +57,7 @@ export async function start(flags: StartFlags): Promise<number> {
   checkReach(url, host, open)
   const { typed, listed } = await peersOf(flags)
   const fetchSecret = flags.secretFile === undefined ? undefined : await readSecret(flags.secretFile)
-  const stateDir = flags.stateDir ?? defaultStateDir(dir)
+  const stateDir = flags.stateDir ?? defaultStateDir(dir, open ? undefined : await currentName(flags))
   if (dir !== '') await checkApart(dir, stateDir)
   // Members of a private network alone are let in, so others may knock: an invite is of use on other machines then.
   const listenAt = host ?? (open ? '127.0.0.1' : '0.0.0.0')

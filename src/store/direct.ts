@@ -10,11 +10,11 @@ import pLimit from 'p-limit'
 
 /** Smaller files are welcome in the page cache: whoever fetched one will look at it. */
 const MIN_BYTES = 64 * 1024 * 1024
-/** Writes under way at once, so that hashing goes on meanwhile; more would keep the few disk threads of a process from others. */
-const MAX_UNDER_WAY = 2
+/** Writes under way at once, so that hashing goes on meanwhile; one of the four disk threads of a process is left to others. */
+const MAX_UNDER_WAY = 3
 /** What such a write has to be a multiple of, on any disk in use. */
 const SECTOR_BYTES = 4096
-/** With two at once, a disk that writes 100 MB/s takes this long for a piece of 1 MiB. */
+/** With three at once, a disk that writes 150 MB/s takes this long for a piece of 1 MiB. */
 const SLOW_MS = 20
 const JUDGED_WRITES = 16
 
