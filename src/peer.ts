@@ -9,7 +9,6 @@ import {
   BehaviorSubject,
   catchError,
   defer,
-  distinctUntilChanged,
   EMPTY,
   filter,
   firstValueFrom,
@@ -30,6 +29,7 @@ import { createContent } from './content.js'
 import { createDiscovery, createExchange } from './discovery.js'
 import { asP2pError, type ErrorCode, P2pError } from './errors.js'
 import { createMembership } from './membership.js'
+import { listeningAt, neighbourhoodOf } from './nearby.js'
 import { checkRates, completeOptions, type PeerOptions, parsePeerUrl } from './options.js'
 import { createOrders, missed, type Orders } from './orders.js'
 import { createRotation, type Handed } from './rotation.js'
@@ -57,7 +57,7 @@ import type { Happening, PeerEvent } from './streams/events.js'
 import { createTelling } from './streams/exchange.js'
 import { moreHolders } from './streams/more-holders.js'
 import { PRIVATE_FOLDER } from './streams/names.js'
-import type { Inbound, Neighbourhood, Outcome, PeerUrl, Question, SharedFile, Transport } from './streams/ports.js'
+import type { Inbound, Outcome, PeerUrl, Question, SharedFile, Transport } from './streams/ports.js'
 import { createQuery } from './streams/query.js'
 import type { Asked } from './streams/query-rules.js'
 import { createRelay } from './streams/relay.js'
@@ -65,16 +65,12 @@ import { createTransfer } from './streams/transfer.js'
 import { peerKey } from './streams/urls.js'
 import type { Rates } from './transport/http/rates.js'
 import { createHttpTransport } from './transport/http/transport.js'
-import { isLoopback } from './transport/http/web-pages.js'
-import { createLan } from './transport/mdns/lan.js'
-import { networkMark } from './transport/mdns/mark.js'
 import { SOFTWARE } from './transport/software.js'
 import { pinnedUnder } from './transport/tls/carrier.js'
-import { checkSecret, derive } from './transport/tls/network-ca.js'
+import { checkSecret } from './transport/tls/network-ca.js'
 
 /** How long all are given to say whether they have the content that is being fetched: nobody waits for it. */
 const GATHER_MS = 3_000
-const LAN_KEY_BYTES = 32
 
 /** A running peer: what it can be ordered to do, what it tells, and its end. */
 export interface Peer extends Orders {
@@ -370,29 +366,6 @@ export function createPeer(given: PeerOptions): Peer {
     },
     destroy: () => end()
   }
-}
-
-/** Who listens to this machine only is not looked for by others. */
-function neighbourhoodOf(
-  { neighbourhood, lan, host }: ReturnType<typeof completeOptions>,
-  secret$: Observable<Uint8Array | undefined>
-): Neighbourhood | undefined {
-  if (neighbourhood !== undefined || lan === false || isLoopback(host)) return neighbourhood
-  const mark$ = secret$.pipe(
-    map((secret) => lan?.secret ?? (secret && derive(secret, 'local network', LAN_KEY_BYTES))),
-    map((secret) => secret && networkMark(secret)),
-    distinctUntilChanged()
-  )
-  // Whoever has another secret now is looked for by it.
-  return {
-    meet: (own) => mark$.pipe(switchMap((mark) => (mark === undefined ? EMPTY : createLan({ mark }).meet(own))))
-  }
-}
-
-/** Those nearby come straight to the port we listen on, whatever port others are told. */
-function listeningAt(url: PeerUrl, port: number): PeerUrl {
-  const own = new URL(url)
-  return port === 0 ? url : `${own.protocol}//${own.hostname}:${port}`
 }
 
 /** Opened when first asked for, and let go of at the end, however far that had come. */

@@ -67,7 +67,7 @@ export const peersOption = () => option('--peers <file>', 'a file with a peer on
 export const stateDirOption = (description: string) => option('--state-dir <folder>', description)
 export const runningDirOption = () => dirOption('through the peer that runs for this folder')
 export const runningStateDirOption = () => stateDirOption('through the peer that runs with this state folder')
-export const rateOption = (flags: string, description: string) => option(`${flags} <rate>`, description).argParser(rate)
+const rateOption = (flags: string, description: string) => option(`${flags} <rate>`, description).argParser(rate)
 export const jsonOption = (what: string) => option('--json', `${what} on stdout, one JSON object a line`)
 export const noProgressOption = () => option('--no-progress', 'no progress bar, also on a terminal')
 export const networkOption = (description = 'the private network; default: `default`, or the only one you are in') =>
@@ -77,6 +77,10 @@ export const hostOption = () =>
   option('--host <address>', 'where to listen; default 0.0.0.0, which is everywhere; with --open 127.0.0.1')
 export const portOption = () =>
   option('--port <number>', 'default: that of --url, or 4242; 0 for any free one').argParser(portNumber)
+
+export const upOption = () =>
+  rateOption('--up', 'the most that is sent, like 2M or 500K a second; 0 or none for no cap')
+export const downOption = () => rateOption('--down', 'the most that is received')
 
 /** All that can be said to `start`, and to `join` when it starts at once. */
 export function withStartOptions(command: Command): Command {
@@ -88,8 +92,8 @@ export function withStartOptions(command: Command): Command {
     .addOption(peersOption())
     .addOption(option('--no-lan', 'do not look for members on the local network, and do not be found there'))
     .addOption(option('--secret-file <file>', 'with this secret others may make this peer fetch'))
-    .addOption(rateOption('--up', 'the most that is sent, like 2M or 500K a second; 0 or none for no cap'))
-    .addOption(rateOption('--down', 'the most that is received'))
+    .addOption(upOption())
+    .addOption(downOption())
     .addOption(rateOption('--up-per-peer', 'the most that is sent to one peer'))
     .addOption(rateOption('--down-per-peer', 'the most that is received from one peer'))
     .addOption(option('--slots <number>', 'uploads at a time; others wait their turn').argParser(slotNumber))

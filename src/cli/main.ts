@@ -6,6 +6,7 @@ import type { DoctorFlags } from './doctor.js'
 import {
   count,
   dirOption,
+  downOption,
   hostOption,
   jsonOption,
   networkOption,
@@ -14,11 +15,11 @@ import {
   peerOption,
   peersOption,
   portOption,
-  rateOption,
   runningDirOption,
   runningStateDirOption,
   seconds,
   stateDirOption,
+  upOption,
   withStartOptions
 } from './flags.js'
 import type { GetFlags } from './get.js'
@@ -107,8 +108,8 @@ program
   .addOption(option('--rename', 'keep what is there already, and put the new one beside it'))
   .addOption(option('--skip', 'leave what is there already, and count it as done'))
   .addOption(option('--wait', 'go on by itself when there is room again, or somebody who has it comes back'))
-  .addOption(rateOption('--up', 'the most that is sent, like 2M or 500K a second; 0 or none for no cap'))
-  .addOption(rateOption('--down', 'the most that is received'))
+  .addOption(upOption())
+  .addOption(downOption())
   .addOption(option('--timeout <seconds>', 'how long to look for somebody who has it; default 15').argParser(seconds))
   .addOption(option('--no-input', 'ask nothing, also on a terminal'))
   .addOption(option('-v, --verbose', 'show what each holder sends').argParser(count))

@@ -1,7 +1,7 @@
 import { filter, firstValueFrom, type Observable } from 'rxjs'
 import { describe, expect, test } from 'vitest'
 import type { KnownPeer, Peer } from '../../src/index.js'
-import { MAX_KNOWN_PEERS, MAX_UNMET_PER_NEIGHBOUR } from '../../src/streams/directory.js'
+import { MAX_KNOWN_PEERS, MAX_UNMET_PER_NEIGHBOUR } from '../../src/streams/directory-rules.js'
 import { believed, createTelling, MAX_CONTACTS } from '../../src/streams/exchange.js'
 import type { Contact } from '../../src/streams/ports.js'
 import { decodeResponse, encodeCall } from '../../src/transport/xmlrpc/codec.js'

@@ -1,7 +1,7 @@
 import { NEVER, of, VirtualTimeScheduler } from 'rxjs'
 import { describe, expect, test } from 'vitest'
+import { createDirectory } from '../../src/streams/directory.js'
 import {
-  createDirectory,
   type DirectoryCommand,
   LONGEST_PAUSE_MS,
   MAX_GREETINGS,
@@ -9,7 +9,7 @@ import {
   MAX_UNMET_PER_NEIGHBOUR,
   pauseMs,
   step
-} from '../../src/streams/directory.js'
+} from '../../src/streams/directory-rules.js'
 import {
   addressesOf,
   askablePeers,
