@@ -5,19 +5,17 @@
  *     npm run bench -- tls [RUNS]
  */
 import { execFileSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freePort, MAIN, RUNS, run, scratch, serve, serveOn } from './processes.js'
+import { freePort, MAIN, RUNS, run, scratch, serve } from './processes.js'
 import { printTable } from './table.js'
 import { compareFiles, makeFile } from './transfer/files.js'
 import { get, startHolder } from './transfer/holders.js'
+import { startNginx } from './transfer/others.js'
 import { compared, inTurn } from './transfer/pairs.js'
 
 const NAME = '1GiB'
 const POLL_MS = 100
-/** Who is root has to say so, or the server steps down to a user that cannot read a bench's folders. */
-const isRoot = process.getuid?.() === 0
 
 const runs = Number(process.argv[2] ?? RUNS)
 const share = scratch()
@@ -45,14 +43,7 @@ async function startWeb() {
   const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1']
   execFileSync('openssl', [...request, ...subject, '-keyout', key, '-out', certificate], { stdio: 'ignore' })
   const tls = `ssl_certificate ${certificate}; ssl_certificate_key ${key}; ssl_protocols TLSv1.3;`
-  const lines = [
-    isRoot ? 'user root;' : '',
-    `daemon off; worker_processes 1; pid ${own}/pid; error_log ${own}/error.log;`,
-    'events { worker_connections 1024; }',
-    `http { sendfile on; access_log off; server { listen 127.0.0.1:${port} ssl; root ${share}; ${tls} } }`
-  ]
-  writeFileSync(join(own, 'nginx.conf'), lines.join('\n'))
-  const server = await serveOn(port, 'nginx', '-p', own, '-e', `${own}/error.log`, '-c', join(own, 'nginx.conf'))
+  const server = await startNginx(port, [`server { listen 127.0.0.1:${port} ssl; root ${share}; ${tls} }`])
   const curl = (dir) =>
     run('curl', '-sS', '--tlsv1.3', '--cacert', certificate, '-o', join(dir, NAME), `https://127.0.0.1:${port}/${NAME}`)
   return { ...server, curl }

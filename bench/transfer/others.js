@@ -6,28 +6,35 @@ import { freePort, run, scratch, serveOn } from '../processes.js'
 /** Who is root has to say so, or the server steps down to a user that cannot read a bench's folders. */
 const isRoot = process.getuid?.() === 0
 
-/**
- * nginx over a folder at several places. Each has an address of its own, because to aria2c a server is an address:
- * of several ports at one address it would use one.
- */
-export async function startWeb(dir, places) {
+/** nginx with these servers; `port` is one of theirs, by which the bench sees that it serves. */
+export async function startNginx(port, servers) {
   const own = scratch()
-  const ports = await Promise.all(Array.from({ length: places }, freePort))
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (what) => `${what}_temp_path ${own}/${what};`
   )
-  const hosts = ports.map((port, at) => `127.0.0.${at + 1}:${port}`)
   const lines = [
     isRoot ? 'user root;' : '',
     `daemon off; worker_processes 1; pid ${own}/pid; error_log ${own}/error.log;`,
     'events { worker_connections 1024; }',
     `http { sendfile on; access_log off; default_type application/octet-stream; ${temporary.join(' ')}`,
-    // One port for the bench to see that it serves, whatever the address.
-    ...hosts.map((host) => `server { listen ${host}; root ${dir}; }`),
+    ...servers,
     '}'
   ]
   writeFileSync(join(own, 'nginx.conf'), lines.join('\n'))
-  const server = await serveOn(ports[0], 'nginx', '-p', own, '-e', `${own}/error.log`, '-c', join(own, 'nginx.conf'))
+  return serveOn(port, 'nginx', '-p', own, '-e', `${own}/error.log`, '-c', join(own, 'nginx.conf'))
+}
+
+/**
+ * nginx over a folder at several places. Each has an address of its own, because to aria2c a server is an address:
+ * of several ports at one address it would use one.
+ */
+export async function startWeb(dir, places) {
+  const ports = await Promise.all(Array.from({ length: places }, freePort))
+  const hosts = ports.map((port, at) => `127.0.0.${at + 1}:${port}`)
+  const server = await startNginx(
+    ports[0],
+    hosts.map((host) => `server { listen ${host}; root ${dir}; }`)
+  )
   return { ...server, urls: hosts.map((host) => `http://${host}`) }
 }
 
