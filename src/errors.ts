@@ -30,6 +30,11 @@ const ROWS = {
     faultCode: ACCESS_DENIED,
     advice: 'Name a file by its path inside the share, like notes/todo.txt.'
   },
+  BAD_PATTERN: {
+    exitCode: 2,
+    faultCode: OTHER_FAULT,
+    advice: 'Say some words, a glob like *.pdf, or a regular expression with --regex.'
+  },
   NOT_FOUND: { exitCode: 3, faultCode: UNHANDLED, advice: 'Check the spelling, or ask more peers.' },
   DENIED: { exitCode: 4, faultCode: ACCESS_DENIED, advice: 'Check the secret or the rights.' },
   FOLDER: { exitCode: 9, faultCode: OTHER_FAULT, advice: 'Choose another folder or change its rights.' },

@@ -205,6 +205,91 @@ export type RootOutcome =
   | { readonly type: 'gone' }
   | Failed
 
+/** What to look for. */
+export interface Pattern {
+  /** `words`: all of them occur, in any case of letters; `name`: this very name; `regex`: as RE2 understands it, found anywhere. */
+  readonly kind: 'words' | 'glob' | 'regex' | 'name'
+  readonly text: string
+  /** In the lines of text files, where their owner allows it, instead of in names. Words and regex only; all words in one line. */
+  readonly content?: boolean
+}
+
+/** A line of a text file that fits. */
+export interface MatchedLine {
+  /** The first is 1. */
+  readonly number: number
+  /** What fits is in it; a long line is cut. */
+  readonly text: string
+}
+
+/** A file of a share that fits. */
+export interface Match extends SharedFile {
+  readonly lines?: readonly MatchedLine[]
+}
+
+/** Some that fit. There may be millions: no more come before `next` was called, once. */
+export interface Matches {
+  readonly files: readonly Match[]
+  readonly next: () => void
+}
+
+/** One copy of a find on its way. History, id and `asking` as of a {@link Question}. */
+export interface Search {
+  readonly pattern: Pattern
+  readonly history: readonly PeerUrl[]
+  readonly id: string
+  readonly asking: readonly PeerUrl[]
+  /** Hits that are wanted at most. */
+  readonly limit: number
+  readonly deadlineMs: number
+  /** Goes on when all that is there has been told: what comes later is told then, until the deadline. */
+  readonly standing?: boolean
+  /** Wants to hear of every call. */
+  readonly trace?: boolean
+}
+
+/** A file somewhere that fits. */
+export interface Hit {
+  readonly name: string
+  /** Bytes. */
+  readonly size: number
+  /** Names its content; absent while nobody has hashed it. */
+  readonly root?: string
+  readonly holders: readonly PeerUrl[]
+  /** Who passed the hit on, and will pass the bytes on to whom cannot reach a holder. */
+  readonly relays?: readonly PeerUrl[]
+  /** Calls between the asker and the nearest holder: 0 is the asker's own. */
+  readonly hops: number
+  readonly lines?: readonly MatchedLine[]
+}
+
+/** How one call of a find ended, told by whoever made it. */
+export interface Trace {
+  readonly from: PeerUrl
+  readonly to: PeerUrl
+  /** Peers that took part before `from`: 0 is the asker. */
+  readonly depth: number
+  /** `seen`: it had this find already from somebody else; `declined`: it would not look, or had no room. */
+  readonly outcome: 'answered' | 'missed' | 'seen' | 'declined' | 'timed-out' | 'failed' | 'taken-back'
+  readonly hits: number
+  readonly tookMs: number
+  /** Why it failed. */
+  readonly detail?: string
+}
+
+/** What a neighbour says to a find. Failures are values here, too; `ended` and `failed` are last. */
+export type Finding =
+  /** No more come before `next` was called, once. */
+  | {
+      readonly type: 'found'
+      readonly hits: readonly Hit[]
+      readonly traces?: readonly Trace[]
+      readonly next: () => void
+    }
+  /** All of what it has to say was said; `seen` and `declined` as of a {@link Trace}. */
+  | { readonly type: 'ended'; readonly how: 'all' | 'seen' | 'declined' | 'late' }
+  | Failed
+
 /** One page of a peer's shared files. */
 export interface FileList {
   readonly files: readonly SharedFile[]
@@ -225,6 +310,8 @@ export interface Transport {
   rootOf: (holder: PeerUrl, name: string, waitMs: number) => Observable<RootOutcome>
   /** The names that come after `after`, in byte order, a page of them. */
   list: (peer: PeerUrl, after: string) => Observable<FileList | Failed>
+  /** Asks for everything that fits. Absent where peers cannot be asked for patterns. */
+  find?: (peer: PeerUrl, search: Search) => Observable<Finding>
   /** Whom the neighbour knows. Absent where peers are not told of each other. */
   contacts?: (peer: PeerUrl) => Observable<ContactsOutcome>
   /** Hands the changed secret of our private network to a member. Absent where there is none. */
@@ -260,6 +347,8 @@ export interface Inbound {
   /** The root of a file, which may take up to `waitMs`; nothing when it is not known by then. Errors as `open`. */
   rootOf: (name: string, waitMs: number) => Promise<string | undefined>
   list: (after: string) => FileList
+  /** Everything that fits, here and behind us; `as` as of `asked`. Never errors; unsubscribing takes the find back. */
+  searched?: (search: Search, as: PeerUrl) => Observable<Finding>
   /**
    * The member with this id hands us a changed secret of our private network; whether we took it. Absent where secrets
    * are not taken from others.
@@ -282,6 +371,11 @@ export interface Library {
   hashes: Inbound['hashes']
   rootOf: Inbound['rootOf']
   list: (after: string) => FileList
+  /**
+   * The files that fit, in batches, and the end; with `standing` those that come later too, each when its root is known, and
+   * no end. Errors with BAD_PATTERN.
+   */
+  search?: (pattern: Pattern, options?: { readonly standing?: boolean }) => Observable<Matches>
 }
 
 /** What to do when there is a file of that name already. */
