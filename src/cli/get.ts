@@ -36,12 +36,11 @@ export interface GetFlags extends PeerFlags, RunningFlags, ExistsFlags, NetworkF
 
 /**
  * One file takes seconds, which gain nothing from V8's optimizing compiler, whose threads would take the cores that receive and
- * hash: for 1 GiB a tenth of the time on two cores.
+ * hash: for 1 GiB a tenth of the time on two cores. TLS comes in 65,536 records a GiB, and there it pays.
  */
 const SHORT_LIVED = '--no-opt'
 
 export async function get(names: readonly string[], flags: GetFlags): Promise<number> {
-  if (names.length === 1 && !names.some(isPattern)) setFlagsFromString(SHORT_LIVED)
   const stops = watchStops()
   const { output, json = false, progress, wait = false, verbose = 0 } = flags
   const ifExists = ifExistsOf(flags)
@@ -53,7 +52,8 @@ export async function get(names: readonly string[], flags: GetFlags): Promise<nu
   if (toStdout && names.length > 1)
     throw new P2pError('USAGE', 'Only one file can go to stdout', { advice: 'Name a folder with -o.' })
 
-  const source = await sourceOf(flags)
+  const { source, isPrivate } = await sourceOf(flags)
+  if (!isPrivate && names.length === 1 && !names.some(isPattern)) setFlagsFromString(SHORT_LIVED)
   const into = toStdout ? await temporaryFolder() : resolve(output)
   if (!toStdout) await createMissingFolder(output)
   const { engine, ready, close } = source(into)
@@ -99,8 +99,14 @@ interface Opened {
   readonly close: () => Promise<void>
 }
 
-/** Where the files come from; nothing is started before the folder to put them in is known. */
-async function sourceOf(flags: GetFlags): Promise<(into: string) => Opened> {
+interface Origin {
+  /** Nothing is started before the folder to put the files in is known. */
+  readonly source: (into: string) => Opened
+  readonly isPrivate: boolean
+}
+
+/** Where the files come from. */
+async function sourceOf(flags: GetFlags): Promise<Origin> {
   const { timeout, json = false, up, down } = flags
   const timeoutMs = timeout === undefined ? undefined : Math.ceil(timeout * 1_000)
   const { typed, listed } = await peersOf(flags)
@@ -114,10 +120,13 @@ async function sourceOf(flags: GetFlags): Promise<(into: string) => Opened> {
       })
     const engine = engineOf(client, timeoutMs)
     const nothing = () => Promise.resolve()
-    return () => ({ engine: json ? telling(engine) : engine, ready: nothing, close: nothing })
+    return {
+      source: () => ({ engine: json ? telling(engine) : engine, ready: nothing, close: nothing }),
+      isPrivate: false
+    }
   }
   const network = await asVisitor(peers, flags)
-  return (into) => {
+  const source = (into: string): Opened => {
     const peer = createPeer({
       dir: into,
       visitor: true,
@@ -134,6 +143,7 @@ async function sourceOf(flags: GetFlags): Promise<(into: string) => Opened> {
     }
     return { engine, ready: peer.ready, close: peer.close }
   }
+  return { source, isPrivate: network !== undefined }
 }
 
 /** Whoever has just joined a network need not start a peer to get a file. Errors with USAGE. */

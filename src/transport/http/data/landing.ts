@@ -1,6 +1,9 @@
 /** Where the bytes of one body land, and the reader's view of them. */
 import type { Memory } from '../../../streams/ports.js'
 
+/** Fewer bytes wait for the end of the turn of the event loop before their reader is woken: a TLS record is 16 KiB. */
+const WAKE_BYTES = 256 * 1024
+
 /** Memory of our own for readers who bring none: more is not faster, and what is not read yet is held. */
 const OWN_BYTES = 256 * 1024
 
@@ -21,13 +24,15 @@ export class Landing implements AsyncIterableIterator<Uint8Array> {
   readonly #memory: Memory
   readonly #init: LandingInit
   #bytesLeft: number
-  /** What is still free of the present stretch. */
+  /** What is still free of the present stretch, and what has landed in it. */
   #free: Uint8Array | undefined
+  #filledBytes = 0
   /** Landed and not read yet. */
   #landed: Uint8Array | undefined
   /** A stretch has ended; bytes may land in the next one when its reader comes back for more. */
   #turning = false
   #state: 'open' | 'left' | Error = 'open'
+  #waking = false
   #waiting: { resolve: (result: IteratorResult<Uint8Array>) => void; reject: (error: Error) => void } | undefined
 
   constructor(init: LandingInit) {
@@ -61,17 +66,33 @@ export class Landing implements AsyncIterableIterator<Uint8Array> {
     const landed = this.#landed
     this.#landed =
       landed === undefined ? filled : new Uint8Array(landed.buffer, landed.byteOffset, landed.length + count)
+    this.#filledBytes += count
+    this.#free = free.subarray(count)
+    if (this.#bytesLeft > 0 && count < free.length) {
+      this.#wake()
+      return
+    }
     // Not asked for at the end: what is lent is scarce.
-    if (this.#bytesLeft > 0) this.#turn(free, count)
+    if (this.#bytesLeft > 0) {
+      this.#free = this.#memory(this.#filledBytes)
+      this.#filledBytes = 0
+      this.#turning = true
+    }
     this.#hand()
   }
 
-  #turn(free: Uint8Array, count: number): void {
-    const next = this.#memory(count)
-    this.#free = next
-    // A stretch that was filled has ended, even where the next one happens to lie right behind it.
-    const isSame = next.buffer === free.buffer && next.byteOffset === free.byteOffset + count
-    this.#turning = count === free.length || !isSame
+  /** More may come in this turn of the event loop, and waking a reader costs as much as a read. */
+  #wake(): void {
+    if (this.#waiting === undefined || this.#waking) return
+    if ((this.#landed?.length ?? 0) >= WAKE_BYTES) {
+      this.#hand()
+      return
+    }
+    this.#waking = true
+    setImmediate(() => {
+      this.#waking = false
+      this.#hand()
+    })
   }
 
   /** The connection broke. What has landed before is read first. */
