@@ -6,17 +6,15 @@
  * reading is stopped, and also when an answer has just ended. So there always has to be one that is not empty.
  */
 import type { Socket } from 'node:net'
-import type { Memory } from '../../../streams/ports.js'
 import type { Address, Carrier } from '../carrier.js'
 import { CallFailed, failureOf, StaleConnection } from '../failure.js'
 import { type HttpLimits, LEAST_CONTENT_BYTES } from '../limits.js'
-import { BadHead, type Head, parseHead } from './head.js'
+import { type DataRequest, type Exchange, Unwanted, written } from './exchange.js'
+import { BadHead, type Head } from './head.js'
+import { Intake } from './intake.js'
 import { Landing } from './landing.js'
+import { late, Patience } from './patience.js'
 
-/** Holds a head, or a good number of short answers at once. */
-const HEAD_BUFFER_BYTES = 64 * 1024
-/** Takes what comes after reading was stopped, too. */
-const READS_ON_BUFFER_BYTES = 2 * HEAD_BUFFER_BYTES
 /** Interim answers (1xx) before the answer; nobody has reason to send more. */
 const MAX_INTERIM = 4
 /** What is left of a body nobody wants is read and dropped up to here; a new connection would cost more. */
@@ -27,34 +25,6 @@ export interface Throttle {
   /** The most to take at once. */
   readonly sliceBytes: () => number
   readonly take: (bytes: number) => Promise<void> | undefined
-}
-
-export interface DataRequest<T> {
-  readonly method: 'GET' | 'HEAD'
-  readonly path: string
-  readonly headers: Readonly<Record<string, string>>
-  readonly memory?: Memory | undefined
-  /** To the head of the answer, from the end of the answer before. */
-  readonly headTimeoutMs: number
-  readonly signal: AbortSignal
-  /** What an answer means, told by its head; what of its body is wanted is read from `bytes`. Throws {@link CallFailed}. */
-  readonly receive: (head: Head, bytes: AsyncIterable<Uint8Array>) => T | Unwanted<T>
-}
-
-/** An answer whose body nobody will read. */
-export class Unwanted<T> {
-  constructor(readonly outcome: T) {}
-}
-
-/** A request and what is to become of it. */
-interface Exchange {
-  readonly request: DataRequest<unknown>
-  readonly resolve: (outcome: unknown) => void
-  readonly reject: (error: CallFailed) => void
-  readonly forget: () => void
-  /** Its caller has been told what came of it, or has left. */
-  settled: boolean
-  landing: Landing | undefined
 }
 
 interface ConnectionInit {
@@ -69,12 +39,8 @@ interface ConnectionInit {
 export class Connection {
   readonly #init: ConnectionInit
   readonly #socket: Socket
-  readonly #buffer: Buffer
-  /** What has come and is not worked on yet lies between these in the buffer. */
-  #from = 0
-  #to = 0
-  /** Where the search for the end of the head goes on. */
-  #searched = 0
+  readonly #intake: Intake
+  readonly #patience: Patience
   #interim = 0
   /** Where the next read goes, when it is the reader's memory. */
   #direct: Landing | undefined
@@ -89,14 +55,17 @@ export class Connection {
   /** Bytes of content since the clock was set. */
   #paced = 0
   #phase: 'connecting' | 'idle' | 'head' | 'body' = 'connecting'
-  #timer: NodeJS.Timeout | undefined
-  /** When the present phase has taken too long, and when that is looked at next. */
-  #dueAtMs = Infinity
-  #looksAtMs = Infinity
 
   constructor(init: ConnectionInit) {
     this.#init = init
-    this.#buffer = Buffer.allocUnsafeSlow(init.carrier.readsOn ? READS_ON_BUFFER_BYTES : HEAD_BUFFER_BYTES)
+    this.#intake = new Intake(init.carrier.readsOn)
+    this.#patience = new Patience({
+      allowedMs: () => this.#allowedMs(),
+      // While a reader is busy, or the rate makes us wait, it is not the other side that is slow.
+      isExcused: () => this.#phase === 'body' && this.#stopped,
+      onExcused: () => this.#restart(),
+      onLate: (allowedMs) => this.#end(late(this.#phase, allowedMs, this.#paced))
+    })
     this.#socket = init.carrier.open(init.address, () => this.#opened(), {
       buffer: () => this.#nextBuffer(),
       callback: (count, buffer) => this.#read(count, buffer)
@@ -162,7 +131,7 @@ export class Connection {
     try {
       const mayLand = this.#isOpen && (!this.#init.carrier.readsOn || this.#mayRead())
       const direct = mayLand ? this.#direct : undefined
-      if (direct !== undefined && this.#from === this.#to) {
+      if (direct !== undefined && this.#intake.isEmpty) {
         const room = direct.room()
         const slice = this.#init.throttle.sliceBytes()
         return room.length > slice ? room.subarray(0, slice) : room
@@ -170,15 +139,15 @@ export class Connection {
     } catch (error) {
       this.#end(asFailure(error))
     }
-    if (this.#to === this.#buffer.length) this.#end(new CallFailed('nonsense', 'more came than could be held'))
+    if (this.#intake.isFull) this.#end(new CallFailed('nonsense', 'more came than could be held'))
     // Never empty: a head without an end has failed by then, and what waits for its reader came behind a head.
-    return this.#buffer.subarray(this.#isOpen ? this.#to : 0)
+    return this.#isOpen ? this.#intake.room() : this.#intake.anyRoom()
   }
 
   #read(count: number, buffer: Uint8Array): boolean {
     if (!this.#isOpen) return false
     try {
-      if (buffer.buffer === this.#buffer.buffer) this.#arrived(buffer.byteOffset - this.#buffer.byteOffset, count)
+      if (this.#intake.owns(buffer)) this.#intake.arrived(buffer, count)
       else this.#landed(count)
       this.#work()
     } catch (error) {
@@ -192,13 +161,6 @@ export class Connection {
   #mayRead(): boolean {
     if (!this.#isOpen || this.#turns > 0) return false
     return this.#direct?.isOpen ?? true
-  }
-
-  /** Bytes have come into the buffer, at a place that was chosen before what lay there was worked on. */
-  #arrived(at: number, count: number): void {
-    if (this.#from === this.#to) this.#from = this.#to = this.#searched = at
-    else if (at !== this.#to) this.#buffer.copyWithin(this.#to, at, at + count)
-    this.#to += count
   }
 
   /** Bytes have come straight into the reader's memory. */
@@ -227,11 +189,8 @@ export class Connection {
     while (this.#isOpen) {
       const landing = this.#direct
       if (landing !== undefined) {
-        while (landing.bytesLeft > 0 && this.#from < this.#to && landing.isOpen) {
-          const room = landing.room()
-          const count = Math.min(room.length, this.#to - this.#from)
-          room.set(this.#buffer.subarray(this.#from, this.#from + count))
-          this.#from += count
+        while (landing.bytesLeft > 0 && !this.#intake.isEmpty && landing.isOpen) {
+          const count = this.#intake.move(landing.room())
           this.#pace(count)
           landing.took(count)
         }
@@ -240,16 +199,9 @@ export class Connection {
         this.#answerEnded()
         continue
       }
-      if (this.#from === this.#to || !this.#readHead()) break
+      if (this.#intake.isEmpty || !this.#readHead()) break
     }
-    // Room again for the next read.
-    if (this.#from === this.#to) this.#from = this.#to = this.#searched = 0
-    else if (this.#from > 0) {
-      this.#buffer.copyWithin(0, this.#from, this.#to)
-      this.#searched = Math.max(0, this.#searched - this.#from)
-      this.#to -= this.#from
-      this.#from = 0
-    }
+    this.#intake.tidy()
   }
 
   /** Whether a head was there as a whole. */
@@ -257,16 +209,8 @@ export class Connection {
     const { limits } = this.#init
     const [exchange] = this.#exchanges
     if (exchange === undefined) throw new CallFailed('nonsense', 'an answer came that nobody had asked for')
-    const at = this.#buffer.indexOf('\r\n\r\n', Math.max(this.#from, this.#searched - 3), 'latin1')
-    const end = at === -1 || at >= this.#to - 3 ? this.#to : at
-    if (end - this.#from > Math.min(limits.maxHeaderBytes, HEAD_BUFFER_BYTES / 2))
-      throw new CallFailed('nonsense', 'the head of the answer is too long')
-    if (end === this.#to) {
-      this.#searched = this.#to
-      return false
-    }
-    const head = parseHead(this.#buffer.toString('latin1', this.#from, end), limits.maxHeaders)
-    this.#from = this.#searched = end + 4
+    const head = this.#intake.takeHead(limits.maxHeaderBytes, limits.maxHeaders)
+    if (head === undefined) return false
     if (head.status < 200) {
       if (head.status === 101 || ++this.#interim > MAX_INTERIM) throw new CallFailed('nonsense', `HTTP ${head.status}`)
       return true
@@ -399,43 +343,16 @@ export class Connection {
     }
   }
 
-  /** The clock of the phase begins anew. One timer is looked at now and then: a new one for each piece would cost more than reading it. */
+  /** The clock of the phase begins anew. */
   #restart(): void {
     this.#paced = 0
-    this.#dueAtMs = performance.now() + this.#allowedMs()
-    if (this.#dueAtMs < this.#looksAtMs) this.#lookAt(this.#dueAtMs)
-  }
-
-  #lookAt(atMs: number): void {
-    clearTimeout(this.#timer)
-    this.#looksAtMs = atMs
-    // The socket alone says whether the process has to stay.
-    this.#timer = setTimeout(() => this.#look(), Math.max(1, atMs - performance.now())).unref()
-  }
-
-  #look(): void {
-    this.#looksAtMs = Infinity
-    // While a reader is busy, or the rate makes us wait, it is not the other side that is slow.
-    if (this.#phase === 'body' && this.#stopped) this.#restart()
-    else if (performance.now() < this.#dueAtMs) this.#lookAt(this.#dueAtMs)
-    else this.#late()
-  }
-
-  #late(): void {
-    const ms = this.#allowedMs()
-    const detail = {
-      connecting: `connecting took over ${ms} ms`,
-      idle: 'nobody asked any more',
-      head: `the answer took over ${ms} ms`,
-      body: `too slow: ${this.#paced} bytes in ${ms} ms`
-    }
-    this.#end(new CallFailed('timed-out', detail[this.#phase]))
+    this.#patience.restart()
   }
 
   #end(error: CallFailed): void {
     if (!this.#isOpen) return
     this.#isOpen = false
-    clearTimeout(this.#timer)
+    this.#patience.end()
     this.#socket.destroy()
     this.#exchanges.forEach((exchange, at) => {
       exchange.forget()
@@ -443,7 +360,7 @@ export class Connection {
       if (exchange.settled) return
       exchange.settled = true
       // Closed by the other side just as we used it, or behind an answer that others wanted: worth another connection.
-      const innocent = at > 0 || (this.#answered > 0 && error.reason === 'reset' && this.#from === this.#to)
+      const innocent = at > 0 || (this.#answered > 0 && error.reason === 'reset' && this.#intake.isEmpty)
       exchange.reject(innocent ? new StaleConnection('reset', error.message, error) : error)
     })
     this.#exchanges.length = 0
@@ -465,10 +382,4 @@ function asFailure(error: unknown): CallFailed {
   if (error instanceof CallFailed) return error
   if (error instanceof BadHead) return new CallFailed(error.reason, error.message, error)
   return new CallFailed('nonsense', String(error), error)
-}
-
-function written({ method, path, headers }: DataRequest<unknown>, { hostname, port }: Address): string {
-  const host = hostname.includes(':') ? `[${hostname}]` : hostname
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-  return `${method} ${path} HTTP/1.1\r\nHost: ${host}:${port}\r\n${lines.join('')}\r\n`
 }

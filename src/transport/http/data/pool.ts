@@ -10,7 +10,8 @@ import {
   MAX_SOCKETS,
   MAX_WAITING_READS
 } from '../limits.js'
-import { Connection, type DataRequest, type Throttle } from './connection.js'
+import { Connection, type Throttle } from './connection.js'
+import type { DataRequest } from './exchange.js'
 
 /** `long` has a connection to itself, `fresh` a new one; `short` shares. */
 type Kind = 'long' | 'short' | 'fresh'

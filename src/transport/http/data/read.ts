@@ -11,7 +11,7 @@ import { CallFailed } from '../failure.js'
 import { type HttpLimits, SHORT_READ_BYTES } from '../limits.js'
 import { filePath, hashesPath, isRoot, PASSED_HEADER, PEER_HEADER, QUEUE_HEADER, rootPath } from '../paths.js'
 import { readContentRange } from '../range.js'
-import { Unwanted } from './connection.js'
+import { Unwanted } from './exchange.js'
 import type { Head } from './head.js'
 import type { DataPool } from './pool.js'
 
