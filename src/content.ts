@@ -26,7 +26,8 @@ export interface ContentInit {
 
 export function createContent({ library, cache, transport, ownUrl }: ContentInit) {
   const passOn = createPassOn({ ...transport, ownUrl })
-  const served: Pick<Inbound, 'open' | 'openRoot' | 'hashes' | 'rootOf'> = {
+  const served: Pick<Inbound, 'open' | 'openShared' | 'openRoot' | 'hashes' | 'rootOf'> = {
+    openShared: library.open,
     open: async (name) =>
       cache.find(name) !== undefined && (await library.find(name)) === undefined
         ? cache.open(name)

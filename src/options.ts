@@ -56,6 +56,11 @@ export interface PeerOptions {
   /** Who knows it may make this peer fetch a file over XML-RPC (the book's `fetch`). Default: nobody may. */
   readonly fetchSecret?: string
   /**
+   * Password of a TinyP2P network to be a server of: whoever knows it may list and read the files of the shared folder, but
+   * not those of its folders, as the original's clients do. All in the clear, so not in a private network. Default: of none.
+   */
+  readonly tinyPassword?: string
+  /**
    * Where what outlives the process is kept: the hashes of files, so that they are not hashed again, and the peers that
    * answered, which are looked for at the next start. One peer at a time.
    * Default: nothing is kept. See `defaultStateDir`.
@@ -112,6 +117,7 @@ export function completeOptions(options: PeerOptions) {
   within('The port', port, 0, 65_535)
   within('concurrency', concurrency, 1, 64)
   within('queryTimeoutMs', queryTimeoutMs, 1, 600_000)
+  checkTinyPassword(options)
   if (options.uploadSlots !== undefined) within('uploadSlots', options.uploadSlots, 1, 384)
   if (options.cacheBytes !== undefined) within('cacheBytes', options.cacheBytes, 0, Number.MAX_SAFE_INTEGER)
   checkRates(options.rates)
@@ -122,6 +128,16 @@ export function completeOptions(options: PeerOptions) {
 function portOf(url: PeerUrl): number {
   const { port, protocol } = new URL(url)
   return port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port)
+}
+
+/** Errors with USAGE. */
+function checkTinyPassword({ tinyPassword, network }: PeerOptions): void {
+  if (tinyPassword === undefined) return
+  if (tinyPassword === '') throw new P2pError('USAGE', 'The TinyP2P password is empty')
+  if (network !== undefined)
+    throw new P2pError('USAGE', 'TinyP2P speaks in the clear, and this peer is in a private network', {
+      advice: 'Leave the one or the other out.'
+    })
 }
 
 /** A private network is spoken in over TLS only, and an open one in the clear only. Errors with BAD_URL. */

@@ -340,6 +340,8 @@ export interface Inbound {
   askedToFetch: (name: string, secret: string) => Observable<'done' | 'missed' | 'denied' | 'failed'>
   /** Opens a shared (or cached) file; errors with a P2pError. */
   open: (name: string) => Promise<Source>
+  /** The same of a shared file only. Default: `open`. */
+  openShared?: (name: string) => Promise<Source>
   /** The same, whatever its name is, by the root of its content. */
   openRoot: (root: string, passed?: boolean) => Promise<Source>
   /** Errors with NOT_FOUND when we have no such content, and with BAD_CALL when the request makes no sense for it. */

@@ -115,6 +115,7 @@ test('a call of any kind is answered or refused, and what it brings in is within
     const sent: Buffer[] = []
     const answer: Answer = {
       callerId: undefined,
+      caller: { address: '127.0.0.1', isHere: true },
       mayName: () => true,
       mayIntroduce: () => true,
       gone$: NEVER,

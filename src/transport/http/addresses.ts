@@ -2,6 +2,7 @@
 import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os'
 import type { PeerUrl } from '../../streams/ports.js'
 import { distinctUrls } from '../../streams/urls.js'
+import { isLoopback } from './web-pages.js'
 
 type Interfaces = Readonly<Record<string, readonly NetworkInterfaceInfo[] | undefined>>
 
@@ -26,7 +27,7 @@ function isReachable({ address, internal }: NetworkInterfaceInfo): boolean {
 
 /** How we announce ourselves when nobody has said it: bound to every address we are reached under none of that name. */
 export function urlAt(scheme: 'http' | 'https', host: string, port: number): PeerUrl {
-  const name = isWildcard(host) ? (hostsAt(host)[0] ?? '127.0.0.1') : host.includes(':') ? `[${host}]` : host
+  const name = isWildcard(host) ? (hostsAt(host)[0] ?? '127.0.0.1') : inUrl(host)
   return `${scheme}://${name}:${port}`
 }
 
@@ -35,6 +36,20 @@ export function addressesAt(announced: PeerUrl, host: string, port: number): rea
   if (!isWildcard(host)) return [announced]
   const { protocol } = new URL(announced)
   return distinctUrls([announced, ...hostsAt(host).map((name) => `${protocol}//${name}:${port}`)])
+}
+
+/** All spellings under which somebody may have typed our URL, the announced one first, each with and without a slash. */
+export function spellingsAt(announced: PeerUrl, host: string, port: number): readonly PeerUrl[] {
+  const { protocol } = new URL(announced)
+  const here = isWildcard(host) || isLoopback(host) ? ['127.0.0.1', 'localhost', '[::1]'] : []
+  const named = here.map((name) => `${protocol}//${name}:${port}`)
+  const bound = isWildcard(host) ? addressesAt(announced, host, port) : [`${protocol}//${inUrl(host)}:${port}`]
+  const plain = [announced, ...bound, ...named].map((url) => url.replace(/\/$/, ''))
+  return [...new Set([announced, ...plain.flatMap((url) => [url, `${url}/`])])]
+}
+
+function inUrl(host: string): string {
+  return host.includes(':') ? `[${host}]` : host
 }
 
 function hostsAt(wildcard: string): readonly string[] {

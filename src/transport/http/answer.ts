@@ -4,11 +4,15 @@ import { pipeline } from 'node:stream/promises'
 import { Observable } from 'rxjs'
 import type { PeerUrl } from '../../streams/ports.js'
 import { callerId } from './caller.js'
+import { callerAddress, isFromHere } from './caller-address.js'
 import { HEARTBEAT_MS, type HttpLimits } from './limits.js'
+import type { Caller } from './pace.js'
 
 export interface Answer {
   /** Who calls, in a private network. */
   readonly callerId: string | undefined
+  /** Where the call comes from. */
+  readonly caller: Caller
   /** Whether the caller may tell us of this URL. */
   readonly mayName: (url: PeerUrl) => boolean
   /** Whether somebody at this URL is greeted now because the caller says so; counts, and not without bound. */
@@ -53,6 +57,11 @@ export function createAnswer(
 
   return {
     callerId: callerId(response.req),
+    // Few want to know.
+    get caller() {
+      const { socket } = response.req
+      return { address: callerAddress(socket), isHere: isFromHere(socket) }
+    },
     mayName,
     mayIntroduce,
     gone$: new Observable((subscriber) => {

@@ -8,10 +8,11 @@ import { BOOK } from '../xmlrpc/book.js'
 import { encodeFault, encodeResponse } from '../xmlrpc/codec.js'
 import { foreignMethods, type Speaker, UNHANDLED } from '../xmlrpc/foreign.js'
 import { p2prxMethods, type Self } from '../xmlrpc/p2prx.js'
-import type { Door } from '../xmlrpc/serve.js'
+import type { Door, Method } from '../xmlrpc/serve.js'
 import { MISSED_PAIR, SIMPLE, SIMPLE_PATH, simpleSpelling } from '../xmlrpc/simple.js'
 import { withSystem } from '../xmlrpc/system.js'
-import { addressesAt, urlAt } from './addresses.js'
+import { tinyMethods } from '../xmlrpc/tiny.js'
+import { addressesAt, spellingsAt, urlAt } from './addresses.js'
 import { createCallHandler } from './calls.js'
 import { createDataHandler } from './files.js'
 import type { HttpLimits } from './limits.js'
@@ -31,6 +32,8 @@ export interface ListenInit {
   readonly limits: HttpLimits
   readonly slots: SlotLimits
   readonly rates: RateLimits
+  /** Of a TinyP2P network; without it we are in none. */
+  readonly tinyPassword: string | undefined
 }
 
 /** Where we can be reached. */
@@ -41,7 +44,7 @@ export interface Bound {
 
 /** Emits our URL once neighbours can reach it; unsubscribing closes the server and every connection to it. */
 export function listen(
-  { url, host, port, self, member, limits, slots, rates }: ListenInit,
+  { url, host, port, self, member, limits, slots, rates, tinyPassword: password }: ListenInit,
   inbound: Inbound
 ): Observable<Bound> {
   return new Observable((subscriber) => {
@@ -54,9 +57,11 @@ export function listen(
       addresses: () => addressesAt(announced, host, boundPort),
       deadlineMs: limits.foreignDeadlineMs
     }
+    const spellings = () => spellingsAt(announced, host, boundPort)
+    const tiny = password === undefined ? [] : tinyMethods({ inbound, password, spellings })
     const running = { count: 0 }
     const pace = createPace(limits.callsPerSecond)
-    const main = createCallHandler(mainDoor(self, speaker), limits, running, pace)
+    const main = createCallHandler(mainDoor(self, speaker, tiny), limits, running, pace)
     const simple = createCallHandler(simpleDoor(speaker), limits, running, pace)
     const data = createDataHandler({ holdings: inbound, limits, slots, rates })
     const { server, end } = createPeerServer({
@@ -86,9 +91,9 @@ export function listen(
   })
 }
 
-function mainDoor(self: Self, speaker: Speaker): Door {
+function mainDoor(self: Self, speaker: Speaker, others: Iterable<[string, Method]>): Door {
   return {
-    methods: withSystem(new Map([...p2prxMethods(self, speaker), ...foreignMethods(BOOK, speaker)])),
+    methods: withSystem(new Map([...p2prxMethods(self, speaker), ...foreignMethods(BOOK, speaker), ...others])),
     overloaded: encodeFault(UNHANDLED, 'Too many calls at once')
   }
 }

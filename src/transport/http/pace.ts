@@ -16,7 +16,7 @@ const MAX_ADDRESSES = 1_024
 /** Programs on this machine could do worse than call often, and people measure with them. */
 const HERE_FACTOR = 10
 
-interface Caller {
+export interface Caller {
   readonly address: string
   readonly isHere: boolean
 }
@@ -53,7 +53,7 @@ export function createPace(
 }
 
 /** Gives how long to wait, 0 for not at all, and counts it; nothing, and counts nothing, when that is over the limit. */
-function createDues(perSecond: number, burstSeconds: number, nowMs: () => number) {
+export function createDues(perSecond: number, burstSeconds: number, nowMs: () => number) {
   /** When the next one of an address would be due if they came evenly; who was heard of longest ago comes first. */
   const dueMs = new Map<string, number>()
   return ({ address, isHere }: Caller, maxPauseMs: number): number | undefined => {

@@ -66,6 +66,8 @@ export interface HttpTransportOptions extends Self {
   /** A private network to be in; without one all is in the clear. */
   readonly network?: PrivateNetwork
   readonly limits?: Partial<HttpLimits>
+  /** Password of a TinyP2P network to serve too. Only without a private network. */
+  readonly tinyPassword?: string
   /** Peers that may download from us at once; others wait in a queue. Default: 16. */
   readonly uploadSlots?: number
   /** How fast bytes may go and come. Default: as fast as they can. */
@@ -208,7 +210,8 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
       defer(() => {
         const agent = carrier.agent(keepAlive(MAX_CONTROL_SOCKETS_PER_PEER, limits))
         control = agent
-        return listen({ url, host, port, self, member, limits, slots, rates }, ofOurKind(inbound, carrier)).pipe(
+        const init = { url, host, port, self, member, limits, slots, rates, tinyPassword: options.tinyPassword }
+        return listen(init, ofOurKind(inbound, carrier)).pipe(
           map((bound) => {
             us = bound.url
             boundPort = bound.port

@@ -32,13 +32,19 @@ const TAIL = '</param></params></methodResponse>\n'
 /** The whole answer for content that is here already. `relayed`: the caller only passes it on. */
 export function contentAtOnce(bytes: Uint8Array, dialect: ForeignDialect, relayed: boolean): Buffer {
   const content = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const form = formFor(isXmlBytes(content) ? (content.includes(CR) ? 'text-cr' : 'text') : 'base64', relayed)
+  const form = formFor(formAtOnce(bytes), relayed)
   const [before, after] = around(form, dialect)
   return Buffer.concat([
     before,
     form === 'text' ? escapedPiece(content) : Buffer.from(content.toString('base64')),
     after
   ])
+}
+
+/** How content that is here already can travel. */
+export function formAtOnce(bytes: Uint8Array): ContentForm {
+  const content = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return isXmlBytes(content) ? (content.includes(CR) ? 'text-cr' : 'text') : 'base64'
 }
 
 /** How to send content of this form: Python's relays would write a CR bare, and the next reader turn it into LF (WIRE W15 to W17). */

@@ -9,7 +9,7 @@ import { CallFailed } from '../http/failure.js'
 import { LEAST_CONTENT_BYTES } from '../http/limits.js'
 import { type Line, post } from './call.js'
 import { readAnswer } from './content-in.js'
-import { contentAtOnce, contentForm, contentResponse, formFor } from './content-out.js'
+import { contentAtOnce, contentForm, contentResponse, formAtOnce, formFor } from './content-out.js'
 import { fetched, settled } from './outcome.js'
 import { ForeignUrl, History, Name, Secret } from './schemas.js'
 import { Fault, type Method, type Methods, SENT } from './serve.js'
@@ -103,9 +103,13 @@ export function introduce(inbound: Inbound, url: string, about?: Contact): void 
   if (peerKey(url) !== undefined) inbound.introduced(url, about)
 }
 
-async function sendContent(
+/** How content is sent, and what is said where it cannot be; without `noText` what is no text goes as base64. */
+type ContentWording = Pick<Wording, 'dialect' | 'missed'> & { readonly noText?: () => XmlRpcValue }
+
+/** Closes the source. */
+export async function sendContent(
   source: Source,
-  wording: Wording,
+  wording: ContentWording,
   relayed: boolean,
   answer: Answer
 ): Promise<XmlRpcValue | typeof SENT> {
@@ -115,6 +119,7 @@ async function sendContent(
   })
   try {
     if (source.bytes !== undefined) {
+      if (wording.noText !== undefined && formAtOnce(source.bytes) === 'base64') return wording.noText()
       answer.end(contentAtOnce(source.bytes, wording.dialect, relayed))
       return SENT
     }
@@ -123,6 +128,7 @@ async function sendContent(
     const form = await contentForm(unless(() => gone, source.read())).catch(() => undefined)
     // It changed under us, but nothing of it has been sent yet.
     if (form === undefined) return wording.missed()
+    if (form === 'base64' && wording.noText !== undefined) return wording.noText()
     await answer.stream(contentResponse(source.read(), formFor(form, relayed), wording.dialect))
     return SENT
   } finally {
