@@ -34,6 +34,7 @@ export type {
 } from './streams/ports.js'
 export type { Progress } from './streams/progress.js'
 export type { SourceRate } from './streams/swarm.js'
+export { fetchTiny, type TinyEvent, type TinyOptions } from './tiny.js'
 export type { Rates } from './transport/http/rates.js'
 export { type Multicast, probeMulticast } from './transport/mdns/probe.js'
 export { createVirtualClock, type VirtualClock } from './transport/memory/clock.js'

@@ -246,6 +246,7 @@ export function createPeer(given: PeerOptions): Peer {
     }),
     askedToFetch: (name, secret) => (isSecret(secret, options.fetchSecret) ? fetchOnBehalf(name) : of('denied')),
     list: (after) => library.list(after),
+    whenListed: () => library.start(),
     ...(rotation?.handed === undefined ? {} : { handed: rotation.handed })
   }
   const fetchOnBehalf = (name: string): Observable<'done' | 'missed' | 'denied' | 'failed'> =>

@@ -82,6 +82,8 @@ export const upOption = () =>
   rateOption('--up', 'the most that is sent, like 2M or 500K a second; 0 or none for no cap')
 export const downOption = () => rateOption('--down', 'the most that is received')
 
+export const tinyPasswordOption = (description: string) => option('--tiny-password-file <file>', description)
+
 /** All that can be said to `start`, and to `join` when it starts at once. */
 export function withStartOptions(command: Command): Command {
   return command

@@ -19,6 +19,7 @@ import {
   runningStateDirOption,
   seconds,
   stateDirOption,
+  tinyPasswordOption,
   upOption,
   withStartOptions
 } from './flags.js'
@@ -89,6 +90,7 @@ withStartOptions(
     // No variable of the environment: it would be taken for the password itself.
     .addOption(new Option('--password', PASSWORD_HELP))
     .addOption(option('--password-file <file>', 'the same, with the password in a file'))
+    .addOption(tinyPasswordOption('with --open: be a server of the TinyP2P network with the password in this file'))
 ).action(async (flags: StartFlags, command: Command) => {
   const { start } = await import('./start.js')
   process.exitCode = await start(withoutOverruledOpen(flags, command))
@@ -115,8 +117,19 @@ program
   .addOption(option('-v, --verbose', 'show what each holder sends').argParser(count))
   .addOption(noProgressOption())
   .addOption(networkOption('the private network of https: peers'))
+  .addOption(new Option('--tiny <url>', "from a TinyP2P network: all that fits Python's re.search and is not here yet"))
+  .addOption(tinyPasswordOption('its password, in a file; otherwise it is asked for'))
   .addOption(jsonOption('events'))
-  .action(async (names: string[], flags: GetFlags, command: Command) => {
+  .action(async (names: string[], flags: GetFlags & { readonly tiny?: string }, command: Command) => {
+    const { tiny } = flags
+    if (tiny !== undefined) {
+      const contradicting = ['peer', 'peers', 'dir', 'stateDir', 'overwrite', 'rename', 'wait', 'up', 'down', 'network']
+      if (contradicting.some((name) => command.getOptionValueSource(name) === 'cli'))
+        command.error('error: with --tiny say one pattern, and no more than -o, --timeout, --json and the password')
+      const { getTiny } = await import('./get-tiny.js')
+      process.exitCode = await getTiny(names, { ...flags, tiny })
+      return
+    }
     const { get } = await import('./get.js')
     const capTyped = ['up', 'down'].some((name) => command.getOptionValueSource(name) === 'cli')
     const given = withoutOverruledExists(withoutOverruled(flags, command), command)

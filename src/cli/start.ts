@@ -33,6 +33,7 @@ export interface StartFlags extends PeerFlags, MembershipFlags {
   readonly host?: string
   readonly port?: number
   readonly secretFile?: string
+  readonly tinyPasswordFile?: string
   readonly stateDir?: string
   readonly up?: number
   readonly down?: number
@@ -57,6 +58,7 @@ export async function start(flags: StartFlags): Promise<number> {
   checkReach(url, host, open)
   const { typed, listed } = await peersOf(flags)
   const fetchSecret = flags.secretFile === undefined ? undefined : await readSecret(flags.secretFile)
+  const tinyPassword = await tinyPasswordOf(flags)
   const stateDir = flags.stateDir ?? defaultStateDir(dir, open ? undefined : await currentName(flags))
   if (dir !== '') await checkApart(dir, stateDir)
   // Members of a private network alone are let in, so others may knock: an invite is of use on other machines then.
@@ -70,7 +72,7 @@ export async function start(flags: StartFlags): Promise<number> {
   const limits = { uploadSlots: flags.slots, cacheBytes: flags.cache }
   const network = membership?.options
   const started = createPeer({
-    ...{ dir, url, host: listenAt, port, network, peers: typed, fetchSecret, stateDir, rates },
+    ...{ dir, url, host: listenAt, port, network, peers: typed, fetchSecret, tinyPassword, stateDir, rates },
     ...limits,
     ...(flags.lan ? {} : { lan: false })
   })
@@ -133,6 +135,15 @@ function ratesOf({ up, down, upPerPeer, downPerPeer }: StartFlags): Rates {
     uploadBytesPerSecondPerPeer: capOf(upPerPeer),
     downloadBytesPerSecondPerPeer: capOf(downPerPeer)
   }
+}
+
+async function tinyPasswordOf({ open, tinyPasswordFile: file }: StartFlags): Promise<string | undefined> {
+  if (file === undefined) return undefined
+  if (open !== true)
+    throw new P2pError('USAGE', 'TinyP2P speaks in the clear, and this peer is private', {
+      advice: 'Add --open, or leave --tiny-password-file out.'
+    })
+  return await readSecret(file)
 }
 
 /** One file may serve everybody, so whoever finds itself in it leaves itself out. Who cannot be reached shows in `peers`. */

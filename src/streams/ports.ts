@@ -349,6 +349,8 @@ export interface Inbound {
   /** The root of a file, which may take up to `waitMs`; nothing when it is not known by then. Errors as `open`. */
   rootOf: (name: string, waitMs: number) => Promise<string | undefined>
   list: (after: string) => FileList
+  /** Resolves once the shared folder has been read a first time. Default: it has. */
+  whenListed?: () => Promise<unknown>
   /** Everything that fits, here and behind us; `as` as of `asked`. Never errors; unsubscribing takes the find back. */
   searched?: (search: Search, as: PeerUrl) => Observable<Finding>
   /**

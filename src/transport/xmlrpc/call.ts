@@ -19,6 +19,8 @@ export interface Line {
   readonly agent: Agent | undefined
   readonly carrier: Carrier
   readonly limits: HttpLimits
+  /** Time to the head of an answer; without one the caller has a deadline of its own. */
+  readonly headTimeoutMs?: number
   readonly signal: AbortSignal
 }
 

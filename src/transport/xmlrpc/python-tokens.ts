@@ -55,7 +55,7 @@ export class Tokens {
   /** Takes tokens as long as they are one of these, at most so many. */
   while(kind: RegExp, most = Number.POSITIVE_INFINITY): string {
     let taken = ''
-    while (taken.length < most && this.next !== undefined && kind.test(this.next)) taken += this.get()
+    while (taken.length < most && this.next !== undefined && kind.test(this.next)) taken += this.get() ?? ''
     return taken
   }
 

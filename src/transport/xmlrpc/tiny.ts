@@ -10,7 +10,7 @@ import { createGuesses } from '../http/guesses.js'
 import { sendContent } from './foreign.js'
 import { pythonSearch, type Search } from './python-pattern.js'
 import { PatternRefused } from './python-tokens.js'
-import { Fault, type Method, type Methods, OTHER_FAULT, SENT } from './serve.js'
+import { Fault, type Method, type Methods, OTHER_FAULT, type SENT } from './serve.js'
 import { isTinyName, tinyNames } from './tiny-names.js'
 import { isProof } from './tiny-password.js'
 import { createTinyPeers } from './tiny-peers.js'
@@ -33,7 +33,7 @@ export interface TinyInit {
   readonly spellings: () => readonly PeerUrl[]
 }
 
-const Params = v.strictTuple([v.any(), v.any(), v.any()])
+const Params = v.strictTuple([v.unknown(), v.unknown(), v.unknown()])
 const Urls = v.array(v.unknown())
 
 const noText = () => {
@@ -69,13 +69,15 @@ export function tinyMethods({ inbound, password, spellings }: TinyInit): Methods
         // Not a fault: so the original says it, and its clients understand it (WIRE W23).
         return false
       }
-      // In Python, False is 0 and True is 1.
-      switch (Number(n)) {
+      // In Python, False is 0 and True is 1; all the rest is a question for content.
+      switch (typeof n === 'boolean' ? Number(n) : n) {
         case SERVERS:
           // Nobody is called back: who joins does not listen yet (WIRE W25).
           peers.learn(v.parse(Urls, argument), answer.mayName)
           return [...spellings().slice(0, 1), ...peers.urls()]
         case NAMES:
+          // To a client that comes early the folder must not look empty.
+          await inbound.whenListed?.()
           return [await tinyNames(inbound.list, search(v.parse(v.string(), argument)))]
         default:
           return await content(inbound, v.parse(v.string(), argument), n === WHOLE, answer)
