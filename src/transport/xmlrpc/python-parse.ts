@@ -6,7 +6,7 @@ import { type Category, classEscape, escape, type Literal, PatternRefused, Token
 
 export type Item = Literal | Category | { readonly type: 'range'; readonly from: number; readonly to: number }
 
-export type Place = 'A' | 'Z' | 'b' | 'B' | '^' | '$'
+type Place = 'A' | 'Z' | 'b' | 'B' | '^' | '$'
 
 /** Groups are there to be repeated: nobody asks what they held. */
 export type Node =
