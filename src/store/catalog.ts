@@ -1,8 +1,9 @@
 import { auditTime, defer, map, merge, of, Subject, takeUntil } from 'rxjs'
 import { compareNames } from '../streams/names.js'
 import type { FileList, Library, SharedFile } from '../streams/ports.js'
+import { createNameIndex, type Place } from './name-index.js'
 
-/** Files that are listed. About 400 bytes each, so that a share that is too large costs its list, not the process. */
+/** Files that are listed. About 500 bytes each, so that a share that is too large costs its list, not the process. */
 export const MAX_SHARED_FILES = 1_000_000
 
 /** Names a page, so that an answer stays near 100 KiB; what xmlrpc takes some milliseconds for. */
@@ -22,10 +23,12 @@ export type Catalog = ReturnType<typeof createCatalog>
 
 export function createCatalog() {
   /** Each with what is told of it, which is made once. */
-  const entries = new Map<string, Entry & { readonly told: SharedFile }>()
+  const entries = new Map<string, Entry & { readonly told: SharedFile; readonly place: Place }>()
+  const names = createNameIndex<SharedFile>()
   /** Names by root: one as it is, since few contents have more. */
   const byRoot = new Map<string, string | Set<string>>()
   const change$ = new Subject<{ type: 'file-added' | 'file-removed'; name: string }>()
+  const arrival$ = new Subject<SharedFile>()
   const touched$ = new Subject<void>()
   const closed$ = new Subject<void>()
   let announcing = false
@@ -90,13 +93,16 @@ export function createCatalog() {
   function put(entry: Entry): boolean {
     const before = entries.get(entry.name)
     if (before === undefined && entries.size >= MAX_SHARED_FILES) return false
-    entries.set(entry.name, { ...entry, told: toShared(entry) })
+    const told = toShared(entry)
+    if (before !== undefined) names.replace(before.place, told)
+    entries.set(entry.name, { ...entry, told, place: before?.place ?? names.add(told) })
     if (before?.root !== undefined) unindex(entry.name, before.root)
     if (entry.root !== undefined) index(entry.name, entry.root)
     if (before === undefined) {
       fresh.add(entry.name)
       if (announcing) change$.next({ type: 'file-added', name: entry.name })
     }
+    if (before?.identity !== entry.identity || before.root !== entry.root) arrival$.next(told)
     touch()
     return true
   }
@@ -105,6 +111,7 @@ export function createCatalog() {
     const before = entries.get(name)
     if (before === undefined) return
     entries.delete(name)
+    names.remove(before.place)
     if (before.root !== undefined) unindex(name, before.root)
     if (!fresh.delete(name)) anyGone = true
     if (announcing) change$.next({ type: 'file-removed', name })
@@ -130,12 +137,17 @@ export function createCatalog() {
   return {
     file$,
     change$: change$.asObservable(),
+    /** Each file that was not there before, whose content is another now, or has become known. */
+    arrival$: arrival$.asObservable(),
     get: (name: string): Entry | undefined => entries.get(name),
+    file: (name: string): SharedFile | undefined => entries.get(name)?.told,
+    /** Files that may fit, see the index of names. */
+    candidates: names.candidates,
     names: () => [...entries.keys()],
     /** The files with this content. */
     named(root: string): string[] {
-      const names = byRoot.get(root) ?? []
-      return typeof names === 'string' ? [names] : [...names]
+      const same = byRoot.get(root) ?? []
+      return typeof same === 'string' ? [same] : [...same]
     },
     /** The contents of all files, as identities. */
     identities: () => new Set([...entries.values()].map(({ identity }) => identity)),
@@ -149,6 +161,7 @@ export function createCatalog() {
     close: () => {
       closed$.next()
       change$.complete()
+      arrival$.complete()
       touched$.complete()
     }
   }
