@@ -72,6 +72,8 @@ export interface PeerOptions {
   readonly uploadSlots?: number
   /** Bytes that are kept of what was fetched from foreign peers for somebody else. Default 1 GiB; 0 keeps nothing longer than it is sent. */
   readonly cacheBytes?: number
+  /** Lets others look for what is in the text files of the folder, not for names only. Default false. */
+  readonly searchContent?: boolean
   /**
    * Tells neighbours of each other, so that whoever knows one comes to know all. Default: in a private network, yes; elsewhere
    * some of the peers may be of other kinds, and who knows whom is their users' affair.

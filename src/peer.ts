@@ -139,7 +139,10 @@ export function createPeer(given: PeerOptions): Peer {
   const { stateDir } = options
   // One that cannot be opened ends the peer, before it listens.
   const state = stateDir === undefined ? undefined : openingOnce(() => openState(stateDir))
-  const library = visitor ? NOTHING_SHARED : createLibrary({ dir, onProblem: tellProblem, state: state?.open })
+  const { searchContent } = options
+  const library = visitor
+    ? NOTHING_SHARED
+    : createLibrary({ dir, onProblem: tellProblem, state: state?.open, searchContent })
   // What has arrived is offered at once, and is not hashed a second time.
   const onPlaced: FolderLibrary['adopt'] = (name, content) => library.adopt(name, content).catch(tellThrown)
   const downloads = createDownloads({ dir, onPlaced })

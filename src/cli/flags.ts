@@ -100,6 +100,7 @@ export function withStartOptions(command: Command): Command {
     .addOption(rateOption('--down-per-peer', 'the most that is received from one peer'))
     .addOption(option('--slots <number>', 'uploads at a time; others wait their turn').argParser(slotNumber))
     .addOption(option('--cache <size>', 'disk for what is passed on for others, like 1G; 0 for none').argParser(size))
+    .addOption(option('--search-content', 'let others look for what is in your text files, not for names only'))
     .addOption(stateDirOption('where it keeps what outlives it; default: a folder of its own for each --dir'))
     .addOption(option('--no-shell', 'no shell: run until a signal stops it'))
     .addOption(noProgressOption())

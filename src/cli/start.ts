@@ -41,6 +41,8 @@ export interface StartFlags extends PeerFlags, MembershipFlags {
   readonly downPerPeer?: number
   readonly slots?: number
   readonly cache?: number
+  /** Whether others may look for what is in the files. */
+  readonly searchContent?: boolean
   /** Whether those nearby are looked for. */
   readonly lan: boolean
   readonly shell: boolean
@@ -74,6 +76,7 @@ export async function start(flags: StartFlags): Promise<number> {
   const started = createPeer({
     ...{ dir, url, host: listenAt, port, network, peers: typed, fetchSecret, tinyPassword, stateDir, rates },
     ...limits,
+    searchContent: flags.searchContent === true,
     ...(flags.lan ? {} : { lan: false })
   })
   const ledger = createLedger(started, rates)

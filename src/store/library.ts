@@ -11,7 +11,8 @@ import { createHashing } from './hashing.js'
 import { type Facts, factsOf } from './looks.js'
 import { isSpeltSo, locate, openInside, rootOf } from './paths.js'
 import { createRecentFiles, type RecentFile, SMALL_BYTES, sourceOf } from './recent.js'
-import { createSource, identityOf } from './source.js'
+import { createSearch } from './search.js'
+import { createSource, identityOf, whole } from './source.js'
 import type { State } from './state.js'
 
 /** Different problems told to the owner; a folder of thousands of broken ones should not fill the terminal. */
@@ -24,6 +25,8 @@ export interface LibraryOptions {
   readonly onProblem?: (problem: P2pError) => void
   /** Gives the state that is open while the library is; asked for once, by `start`. Without, hashes are forgotten at the end. */
   readonly state?: () => Promise<State>
+  /** Whether others may look for what is in the files. Default: for their names only. */
+  readonly searchContent?: boolean
 }
 
 /** The library of a real folder. Whatever it lists, the disk has the last word: `find` and `open` look there. */
@@ -49,7 +52,12 @@ interface Opened {
   readonly stat: BigIntStats
 }
 
-export function createLibrary({ dir, onProblem = () => undefined, state }: LibraryOptions): FolderLibrary {
+export function createLibrary({
+  dir,
+  onProblem = () => undefined,
+  state,
+  searchContent = false
+}: LibraryOptions): FolderLibrary {
   const catalog = createCatalog()
   const stop = new AbortController()
   const recent = createRecentFiles()
@@ -60,6 +68,7 @@ export function createLibrary({ dir, onProblem = () => undefined, state }: Libra
   const { answer } = createAnswers(known.layer)
   const told = new Set<string>()
   let folder: ReturnType<typeof openFolder> | undefined
+  const searching = createSearch({ catalog, root: () => theFolder().root, searchContent })
 
   // The folder may be made after the library: it is looked for when first needed.
   const theFolder = () => (folder ??= openFolder(rootOf(dir)))
@@ -260,12 +269,13 @@ export function createLibrary({ dir, onProblem = () => undefined, state }: Libra
     openRoot,
     hashes,
     rootOf: rootOfName,
+    search: searching.search,
     adopt,
     start: () => (started ??= begin()),
     async close() {
       stop.abort()
       await started?.catch(() => undefined)
-      await Promise.all([folder?.following.end(), folder?.hashing.close()])
+      await Promise.all([folder?.following.end(), folder?.hashing.close(), searching.close()])
       await known.close()
       catalog.close()
     }
@@ -281,10 +291,4 @@ async function openOnce(root: string, name: string): Promise<Opened | undefined>
     await handle.close()
     throw error
   }
-}
-
-async function whole(source: Source): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  for await (const chunk of source.read()) chunks.push(chunk)
-  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)
 }

@@ -1,5 +1,5 @@
 /** The library of a visitor, who shares nothing. */
-import { NEVER, of } from 'rxjs'
+import { defer, EMPTY, NEVER, of, switchMap } from 'rxjs'
 import { P2pError } from '../errors.js'
 import type { FolderLibrary } from './library.js'
 
@@ -14,6 +14,11 @@ export const NOTHING_SHARED: FolderLibrary = {
   openRoot: notFound,
   hashes: ({ root }) => notFound(root),
   rootOf: notFound,
+  // A pattern that makes no sense finds nothing anywhere.
+  search: (pattern, { standing = false } = {}) =>
+    defer(async () => (await import('./patterns.js')).compilePattern(pattern)).pipe(
+      switchMap(() => (standing ? NEVER : EMPTY))
+    ),
   list: () => ({ files: [], more: false }),
   start: () => Promise.resolve(),
   adopt: () => Promise.resolve(),

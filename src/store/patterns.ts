@@ -7,10 +7,10 @@ import { translateGlob } from './glob.js'
 import { compiledSize, surelyContains } from './regex.js'
 
 /** More than any name has to be described with; what a find carries over the wire stays small. */
-export const MAX_FIND_PATTERN_CHARS = 1_024
+const MAX_FIND_PATTERN_CHARS = 1_024
 
 /** Words that all have to occur. */
-export const MAX_WORDS = 32
+const MAX_WORDS = 32
 
 /** Instructions of a regular expression. A text of the longest name takes as many steps for each of its characters at worst. */
 const MAX_COMPILED_SIZE = 1_024
@@ -21,13 +21,15 @@ const MAX_STATES_BYTES = 1024 * 1024
 /** A pattern that makes sense. */
 export interface Matcher {
   readonly fits: (text: string) => boolean
-  /** Where in a text that fits to look, in its folded or composed form: 0 to 1 is how far from its beginning. */
+  /** How far from its beginning a text fits, as a part of its length: 0 to 1. */
   readonly where: (text: string) => number
   /** Folded texts: a name that fits has all texts of one of these. */
   readonly needs: readonly (readonly string[])[]
   /** The only name that fits. */
   readonly name?: string
 }
+
+export const ANYTHING: Matcher = { fits: () => true, where: () => 0, needs: [[]] }
 
 /** Throws BAD_PATTERN. */
 export function compilePattern({ kind, text, content = false }: Pattern): Matcher {

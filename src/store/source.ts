@@ -75,3 +75,10 @@ export function createSource({ name, handle, stat, root, close }: SourceInit): S
     close: () => (closing ??= close())
   }
 }
+
+/** All of a small file. */
+export async function whole(source: Source): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of source.read()) chunks.push(chunk)
+  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)
+}
