@@ -87,7 +87,8 @@ function translate(glob: string): { source: string; needs: readonly string[] } {
     if (part === ANY_FOLDERS) {
       endRun()
       const isLast = index === parts.length - 1
-      if (isLast) source += slash === '' ? '.*' : '(?:/.*)?'
+      // What is in a folder; a file is none.
+      if (isLast) source += `${slash}.*`
       else source += `${slash}(?:.*/)?`
       slash = ''
       return

@@ -26,7 +26,8 @@ export function compiledSize(source: string): number {
       total = 0
       last = 0
     } else if (character === ')') {
-      const size = total + 2
+      // An empty one is an instruction, too.
+      const size = total + 3
       total = outer.pop() ?? 0
       add(size)
     } else if (character === '{') {
@@ -52,7 +53,8 @@ export function compiledSize(source: string): number {
       const { end, size } = readEscape(source, i)
       add(size)
       i = end
-    } else add(1)
+    } else if (character === '|') add(2)
+    else add(1)
   }
   return outer.reduce((sum, size) => sum + size, total)
 }

@@ -1,5 +1,5 @@
 /** Looks for files of the share: by their names, or by what is in them. */
-import { defer, EMPTY, Subject, takeUntil } from 'rxjs'
+import { defer, EMPTY, finalize, Subject, takeUntil } from 'rxjs'
 import { P2pError } from '../errors.js'
 import type { Library, Match, Pattern, SharedFile } from '../streams/ports.js'
 import type { Catalog } from './catalog.js'
@@ -80,26 +80,19 @@ export function createSearch({ catalog, root, searchContent, ...timing }: Search
     }
   }
 
-  async function* counted(pattern: Pattern, standing: boolean, signal: AbortSignal): AsyncGenerator<readonly Match[]> {
-    if (running >= MAX_SEARCHES) throw new P2pError('BUSY', 'Too many searches are under way')
-    running += 1
-    try {
-      yield* find(pattern, standing, signal)
-    } finally {
-      running -= 1
-    }
-  }
-
   const search: NonNullable<Library['search']> = (pattern, { standing = false } = {}) =>
-    defer(() =>
-      pattern.content === true && !searchContent ? EMPTY : pulled((signal) => counted(pattern, standing, signal))
-    ).pipe(takeUntil(closed$))
+    defer(() => {
+      if (pattern.content === true && !searchContent) return EMPTY
+      if (running >= MAX_SEARCHES) throw new P2pError('BUSY', 'Too many searches are under way')
+      running += 1
+      return pulled((signal) => find(pattern, standing, signal)).pipe(finalize(() => (running -= 1)))
+    }).pipe(takeUntil(closed$))
 
   return {
     search,
-    async close(): Promise<void> {
+    close: (): Promise<void> => {
       closed$.next()
-      await contents.close()
+      return contents.close()
     }
   }
 }
