@@ -77,6 +77,8 @@ export function createLater({ catalog, fits, signal, rootWaitMs = ROOT_WAIT_MS }
       complete: end
     })
   )
+  // Taken back while the pattern was loaded.
+  if (signal.aborted) end()
 
   return {
     waitForRoot,

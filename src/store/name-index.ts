@@ -19,6 +19,9 @@ const ROW_WORDS = SEGMENT_NAMES / 32
 /** With fewer names in a segment all are looked at: a small share costs no table. */
 const WORTH_A_TABLE = 512
 
+/** Characters of a piece that has a row. */
+const LONGEST_PIECE = 3
+
 /** Rows that are laid over one another for one text; with more hardly anything else would go. */
 const MAX_TEXT_ROWS = 16
 
@@ -129,22 +132,23 @@ function rowsOfAll(texts: readonly string[]): readonly number[] {
   return [...new Set(texts.flatMap(rowsOf))]
 }
 
+/** Those of the longer pieces first: fewer names have them. */
 function rowsOf(text: string): number[] {
-  const rows = new Set<number>()
-  forEachRow(text, (row) => rows.add(row))
-  return [...rows].slice(0, MAX_TEXT_ROWS)
+  const rows: Set<number>[] = [new Set(), new Set(), new Set()]
+  forEachRow(text, (row, length) => rows[LONGEST_PIECE - length]?.add(row))
+  return [...new Set(rows.flatMap((each) => [...each]))].slice(0, MAX_TEXT_ROWS)
 }
 
 /** The rows of a text: each a hash of two or three characters that follow each other, or of one that is not ASCII. */
-function forEachRow(text: string, use: (row: number) => void): void {
+function forEachRow(text: string, use: (row: number, length: number) => void): void {
   let before = 0
   let last = 0
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i)
     const pair = Math.imul(last, 0x9e3779b1) + Math.imul(unit, 0x85ebca77)
-    if (unit > 0x7f) use(rowOf(Math.imul(unit, 0x27d4eb2f)))
-    if (i > 0) use(rowOf(pair))
-    if (i > 1) use(rowOf(pair + Math.imul(before, 0xc2b2ae3d)))
+    if (unit > 0x7f) use(rowOf(Math.imul(unit, 0x27d4eb2f)), 1)
+    if (i > 0) use(rowOf(pair), 2)
+    if (i > 1) use(rowOf(pair + Math.imul(before, 0xc2b2ae3d)), LONGEST_PIECE)
     before = last
     last = unit
   }
