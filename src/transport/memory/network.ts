@@ -4,6 +4,7 @@ import type {
   Clock,
   ContactsOutcome,
   Failed,
+  Finding,
   Greeting,
   HashesOutcome,
   Inbound,
@@ -20,7 +21,7 @@ import { createRandom } from './random.js'
 const DEFAULT_CHUNK_BYTES = 64 * 1024
 
 /** What peers do to each other. */
-export type CallKind = 'hello' | 'ask' | 'read' | 'hashes' | 'root' | 'list' | 'contacts'
+export type CallKind = 'hello' | 'ask' | 'read' | 'hashes' | 'root' | 'list' | 'contacts' | 'find'
 
 /** A call, as it is made. */
 export interface MemoryCall {
@@ -30,7 +31,7 @@ export interface MemoryCall {
   readonly to: PeerUrl
   /** By the clock of the network. */
   readonly atMs: number
-  /** The file, where it is about one. */
+  /** The file, where it is about one; of a find the text of its pattern. */
   readonly name?: string
 }
 
@@ -98,7 +99,7 @@ export function createMemoryNetwork({
   const silent = new Set<PeerUrl>()
   const dead = new Set<PeerUrl>()
   const open = new Set<OpenCall>()
-  const callsOf = { hello: 0, ask: 0, read: 0, hashes: 0, root: 0, list: 0, contacts: 0 }
+  const callsOf = { hello: 0, ask: 0, read: 0, hashes: 0, root: 0, list: 0, contacts: 0, find: 0 }
 
   function drawFate(): Fate {
     if (lossRate === 0 || random() >= lossRate) return 'whole'
@@ -197,6 +198,14 @@ export function createMemoryNetwork({
         ),
 
       list: (to, after) => call({ kind: 'list', from: url, to }, (inbound) => of(inbound.list(after))),
+
+      find: (to, search) => {
+        const copy = frozenCopy(search)
+        const declined$ = of<Finding>({ type: 'ended', how: 'declined' })
+        return call<Finding>({ kind: 'find', from: url, to, name: copy.pattern.text }, (inbound) =>
+          defer(() => inbound.searched?.(copy, to) ?? declined$).pipe(catchError(() => declined$))
+        )
+      },
 
       contacts: (to) =>
         call<ContactsOutcome>({ kind: 'contacts', from: url, to }, (inbound) =>
