@@ -186,7 +186,9 @@ export function searching(init: SearchingInit): Observable<SearchNews> {
       over$.next()
       merge.close([])
     })
-    timer(Math.max(0, expiresAtMs - scheduler.now()), scheduler).pipe(takeUntil(over$)).subscribe(expire)
+    timer(Math.max(0, expiresAtMs - scheduler.now()), scheduler)
+      .pipe(takeUntil(over$))
+      .subscribe(expire)
     match?.()
       .pipe(takeUntil(over$))
       .subscribe({
