@@ -65,8 +65,9 @@ export function createMerge({ fit, isEnough, out, settled }: MergeInit): Merge {
       wanted = true
       const sources = taken
       taken = []
-      for (const next of sources) next()
-      if (!closed) flow()
+      if (closed) return
+      if (!isEnough()) for (const next of sources) next()
+      flow()
     })
   }
 

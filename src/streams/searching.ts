@@ -44,7 +44,7 @@ interface Call {
   readonly peer: PeerUrl
   readonly startMs: number
   hits: number
-  /** Hits and traces, and batches without any. */
+  /** Hits and traces, believed or not, and batches without any. */
   said: number
   /** It has said a batch, and was not asked for more yet. */
   waits: boolean
@@ -134,7 +134,7 @@ export function searching(init: SearchingInit): Observable<SearchNews> {
           const hits = believedHits(finding.hits)
           const traces = trace ? believedTraces(finding.traces) : []
           call.hits += hits.length
-          call.said += Math.max(1, hits.length + traces.length)
+          call.said += Math.max(1, finding.hits.length + (finding.traces?.length ?? 0))
           // Whoever does not keep to the pace, or never ends, would have us hold or hear what nobody wants.
           if (call.waits || call.said > MOST_FOR_EACH * limit + MOST_TRACES) {
             callFailed(call, 'nonsense', 'it said more than it was asked for')
