@@ -100,7 +100,7 @@ export function createFinds({ search, ownUrl, newId, joined$, scheduler, whenSta
       whenStarted(() => {
         const pattern = checked(given)
         const how = { limit: MAX_LIMIT, deadlineMs: MAX_STANDING_MS, standing: true }
-        return standing({ ask: () => ask(pattern, how), joined$, seed: hash53(newId()), scheduler })
+        return standing({ ask: () => ask(pattern, how), joined$, seed: hash53(newId(), 0), scheduler })
       })
   }
 }

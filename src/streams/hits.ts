@@ -1,4 +1,4 @@
-/** What a find brings: what of it is believed, what each peer adds, and how large it may be. Pure. */
+/** What a find brings: what of it is believed, what each peer on the way adds, and how large it may be. Pure. */
 import { isPlainName } from './names.js'
 import type { Hit, Match, MatchedLine, PeerUrl, Trace } from './ports.js'
 import { MAX_HISTORY_LENGTH } from './query-rules.js'
@@ -31,31 +31,33 @@ export function ownHits(files: readonly Match[], as: PeerUrl): readonly Hit[] {
     ...(root === undefined ? {} : { root }),
     holders: [as],
     hops: 0,
-    ...shown(lines)
+    ...(lines === undefined ? {} : { lines: shown(lines) })
   }))
 }
 
-/** What a neighbour says it has found, as far as it may be shown and passed on. */
+/** What a neighbour says it has found, as far as it may be shown and passed on: for transports, which let nothing else in. */
 export function believedHits(hits: readonly Hit[]): readonly Hit[] {
-  return hits.slice(0, MAX_BATCH_HITS).flatMap((hit) => {
+  const good: Hit[] = []
+  for (const hit of hits.slice(0, MAX_BATCH_HITS)) {
     const { name, size, root, relays = [], hops, lines } = hit
-    if (!isPlainName(name) || !isCount(size) || (root !== undefined && !isRoot(root))) return []
-    const holders = distinctUrls(hit.holders).slice(0, root === undefined ? 1 : MAX_HIT_HOLDERS)
-    if (holders.length === 0) return []
+    if (!isPlainName(name) || !isCount(size) || (root !== undefined && !isRoot(root))) continue
+    const holders = distinctUrls(hit.holders).slice(0, MAX_HIT_HOLDERS)
+    if (holders.length === 0) continue
     const passing = root === undefined ? [] : distinctUrls(relays).slice(0, MAX_HIT_RELAYS)
-    return {
+    good.push({
       name,
       size,
       ...(root === undefined ? {} : { root }),
       holders,
       ...(passing.length === 0 ? {} : { relays: passing }),
       hops: isCount(hops) ? Math.min(hops, MAX_HISTORY_LENGTH) : MAX_HISTORY_LENGTH,
-      ...shown(lines)
-    }
-  })
+      ...(lines === undefined ? {} : { lines: shown(lines) })
+    })
+  }
+  return good
 }
 
-/** The calls of others that a neighbour tells of. */
+/** The same of the calls that it tells of. */
 export function believedTraces(traces: readonly Trace[] = []): readonly Trace[] {
   return traces.slice(0, MAX_BATCH_HITS).flatMap(({ from, to, depth, outcome, hits, tookMs, detail }) => {
     if (from.length > MAX_URL_LENGTH || to.length > MAX_URL_LENGTH || !OUTCOMES.has(outcome)) return []
@@ -65,19 +67,31 @@ export function believedTraces(traces: readonly Trace[] = []): readonly Trace[] 
   })
 }
 
-/** A hit one call further from its holder, with us (`as`) among those who will pass its bytes on, where there is a root to prove them by. */
+/**
+ * A hit one call further from its holder, with us (`as`) among those who will pass its bytes on, where there is a root to prove
+ * them by. Without one it is the file of one holder. There may be hundreds of thousands: a hit is copied once.
+ */
 export function farther(hit: Hit, as: PeerUrl | undefined): Hit {
-  const { root, hops, relays = [] } = hit
-  const passing = as !== undefined && as !== '' && root !== undefined && relays.length < MAX_HIT_RELAYS
-  return { ...hit, hops: hops + 1, ...(passing && !relays.includes(as) ? { relays: [...relays, as] } : {}) }
+  const { root, holders, relays = [], lines } = hit
+  const one = { ...hit, hops: hit.hops + 1 }
+  if (root === undefined) {
+    if (holders.length > 1) one.holders = holders.slice(0, 1)
+  } else if (as !== undefined && as !== '' && relays.length < MAX_HIT_RELAYS && !relays.includes(as)) {
+    one.relays = [...relays, as]
+  }
+  if (lines !== undefined) one.lines = shown(lines)
+  return one
 }
 
 /** What it takes on the wire, or more: a character of UTF-16 is at most 3 bytes of UTF-8, and what JSON escapes is cleaned away. */
 export function bytesOf(item: Hit | Trace): number {
   if ('outcome' in item) return 150 + 3 * (item.from.length + item.to.length + (item.detail?.length ?? 0))
-  const { name, root = '', holders, relays = [], lines = [] } = item
-  const urls = [...holders, ...relays].reduce((sum, url) => sum + url.length + 3, 0)
-  return 100 + 3 * (name.length + urls) + root.length + lines.reduce((sum, { text }) => sum + 40 + 3 * text.length, 0)
+  const { name, root, holders, relays, lines } = item
+  let bytes = 100 + 3 * name.length + (root?.length ?? 0)
+  for (const url of holders) bytes += 10 + 3 * url.length
+  if (relays !== undefined) for (const url of relays) bytes += 10 + 3 * url.length
+  if (lines !== undefined) for (const { text } of lines) bytes += 40 + 3 * text.length
+  return bytes
 }
 
 const OUTCOMES: ReadonlySet<Trace['outcome']> = new Set([
@@ -98,10 +112,9 @@ function isRoot(root: string): boolean {
   return /^[0-9a-f]{64}$/.test(root)
 }
 
-function shown(lines: readonly MatchedLine[] | undefined): Pick<Hit, 'lines'> {
-  if (lines === undefined) return {}
+function shown(lines: readonly MatchedLine[]): readonly MatchedLine[] {
   const told = lines.slice(0, MAX_HIT_LINES).filter(({ number }) => isCount(number))
-  return { lines: told.map(({ number, text }) => ({ number, text: cleaned(text.slice(0, MAX_LINE_CHARS)) })) }
+  return told.map(({ number, text }) => ({ number, text: cleaned(text.slice(0, MAX_LINE_CHARS)) }))
 }
 
 /** Without what a terminal obeys, or no text holds: somebody wrote it to be seen by others. */

@@ -49,7 +49,7 @@ export function createSearch(init: SearchInit): Searches {
   const { concurrency = SEARCH_CONCURRENCY } = init
   const withdrawn$ = new Subject<number>()
   const askers = new Map<number, Subscriber<SearchNews>>()
-  const seed = hash53(newId())
+  const seed = hash53(newId(), 0)
   let lastKey = 0
   let stopped = false
 

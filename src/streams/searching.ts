@@ -1,12 +1,12 @@
 /** One find while it runs: our own matches and those of all neighbours, as one stream at the pace of whoever asked. */
 import { defer, Observable, of, type SchedulerLike, Subject, switchMap, takeUntil, timer } from 'rxjs'
 import { inTurns } from './broadcast.js'
-import { believedHits, believedTraces, farther, keyOf, ownHits } from './hits.js'
+import { farther, keyOf, ownHits } from './hits.js'
 import { hopDeadlineMs } from './hop.js'
 import type { FailureReason, Finding, Matches, PeerUrl, Search, Trace } from './ports.js'
 import { createMerge, type Item } from './search-merge.js'
 import type { SearchAsked, SearchJob } from './search-rules.js'
-import { createTold } from './told.js'
+import { createTold, hash53 } from './told.js'
 
 /** What a relay remembers of one find: 2 MiB at the most. The asker itself remembers as much as it wants hits. */
 const RELAY_MEMORY = 65_536
@@ -34,7 +34,7 @@ export interface SearchingInit extends Pick<SearchJob, 'running' | 'history'> {
   readonly report: (url: PeerUrl, reason: FailureReason) => void
   /** Neighbours that are asked at once. */
   readonly concurrency: number
-  /** See {@link createTold}. */
+  /** For hashes that nobody else can foresee. */
   readonly seed: number
   readonly scheduler: SchedulerLike
 }
@@ -44,7 +44,7 @@ interface Call {
   readonly peer: PeerUrl
   readonly startMs: number
   hits: number
-  /** Hits and traces, believed or not, and batches without any. */
+  /** Hits and traces, and batches without any. */
   said: number
   /** It has said a batch, and was not asked for more yet. */
   waits: boolean
@@ -58,7 +58,7 @@ export function searching(init: SearchingInit): Observable<SearchNews> {
 
   return new Observable((asker) => {
     const over$ = new Subject<void>()
-    const told = createTold({ capacity: memoryFor(running), seed })
+    const told = createTold(memoryFor(running))
     const calls = new Map<PeerUrl, Call>()
     let keys = 0
     let matching = match !== undefined
@@ -71,11 +71,11 @@ export function searching(init: SearchingInit): Observable<SearchNews> {
     /** Who is told already is not told again, however many paths lead here. */
     function fit(item: Item): Item | undefined {
       if (!isHit(item)) return item
-      const key = keyOf(item)
-      const holders = item.holders.filter((holder) => told.add(`${key} ${holder}`))
+      const key = hash53(keyOf(item), seed)
+      const holders = item.holders.filter((holder) => told.add(hash53(holder, key)))
       if (holders.length === 0) return undefined
       if (told.add(key)) keys++
-      return { ...item, holders }
+      return holders.length === item.holders.length ? item : { ...item, holders }
     }
 
     function out(items: readonly Item[], next: () => void): void {
@@ -131,10 +131,9 @@ export function searching(init: SearchingInit): Observable<SearchNews> {
     function hear(call: Call, finding: Finding): boolean {
       switch (finding.type) {
         case 'found': {
-          const hits = believedHits(finding.hits)
-          const traces = trace ? believedTraces(finding.traces) : []
+          const { hits, traces = [] } = finding
           call.hits += hits.length
-          call.said += Math.max(1, finding.hits.length + (finding.traces?.length ?? 0))
+          call.said += Math.max(1, hits.length + traces.length)
           // Whoever does not keep to the pace, or never ends, would have us hold or hear what nobody wants.
           if (call.waits || call.said > MOST_FOR_EACH * limit + MOST_TRACES) {
             callFailed(call, 'nonsense', 'it said more than it was asked for')
@@ -142,7 +141,8 @@ export function searching(init: SearchingInit): Observable<SearchNews> {
           }
           call.waits = true
           const passing = own ? undefined : as
-          merge.put([...hits.map((hit) => farther(hit, passing)), ...traces], () => {
+          const items: Item[] = hits.map((hit) => farther(hit, passing))
+          merge.put(trace ? items.concat(traces) : items, () => {
             call.waits = false
             finding.next()
           })

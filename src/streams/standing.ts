@@ -23,7 +23,7 @@ import {
 import { keyOf } from './hits.js'
 import type { Hit } from './ports.js'
 import type { SearchNews } from './searching.js'
-import { createTold } from './told.js'
+import { createTold, hash53 } from './told.js'
 
 /** How often it is asked anew when nothing happens; no peer ends it before, see MAX_STANDING_MS. */
 export const RENEW_MS = 10 * 60_000
@@ -39,7 +39,7 @@ export interface StandingInit {
   readonly ask: () => Observable<SearchNews>
   /** A neighbour answers, for the first time or again. */
   readonly joined$: Observable<unknown>
-  /** See `createTold`. */
+  /** For hashes that nobody else can foresee. */
   readonly seed: number
   readonly scheduler: SchedulerLike
 }
@@ -47,7 +47,7 @@ export interface StandingInit {
 /** Cold, and never completes. */
 export function standing({ ask, joined$, seed, scheduler }: StandingInit): Observable<Hit> {
   return defer(() => {
-    const told = createTold({ capacity: MEMORY, seed })
+    const told = createTold(MEMORY)
     let pauseMs = FIRST_PAUSE_MS
 
     const tree$ = defer(() => {
@@ -77,7 +77,7 @@ export function standing({ ask, joined$, seed, scheduler }: StandingInit): Obser
     })
     return tree$.pipe(
       repeat(),
-      filter((hit) => told.add(keyOf(hit)))
+      filter((hit) => told.add(hash53(keyOf(hit), seed)))
     )
   })
 }

@@ -4,21 +4,19 @@
  */
 
 export interface Told {
-  /** Remembers it, and says whether it is new. */
-  readonly add: (text: string) => boolean
+  /** Remembers a {@link hash53}, and says whether it is new. */
+  readonly add: (hash: number) => boolean
 }
 
-/** `seed` is nobody's business but ours: then nobody can make up a text that passes for another. */
-export function createTold({ capacity, seed }: { readonly capacity: number; readonly seed: number }): Told {
+export function createTold(capacity: number): Told {
   // Two halves: when the young one is full, it becomes the old one, and what was old is forgotten.
   const half = Math.max(1, Math.ceil(capacity / 2))
   let young = new Numbers()
   let old = new Numbers()
   return {
-    add(text) {
-      const number = hash53(text, seed)
-      if (!young.add(number)) return false
-      const isNew = !old.has(number)
+    add(hash) {
+      if (!young.add(hash)) return false
+      const isNew = !old.has(hash)
       if (young.size >= half) {
         old = young
         young = new Numbers()
@@ -53,7 +51,8 @@ class Numbers {
   /** Where the number is, or belongs: from its own place on, the first that is free. */
   #slotOf(number: number): number {
     const last = this.#slots.length - 1
-    let slot = number % this.#slots.length
+    // The low bits of the number, which may have more than 32.
+    let slot = number & last
     while (this.#slots[slot] !== 0 && this.#slots[slot] !== number) slot = slot === last ? 0 : slot + 1
     return slot
   }
@@ -65,8 +64,11 @@ class Numbers {
   }
 }
 
-/** Two lanes of 32 bits, each turned and multiplied for every character; never 0. */
-export function hash53(text: string, seed = 0): number {
+/**
+ * Two lanes of 32 bits, each turned and multiplied for every character; never 0. A seed that nobody else knows keeps others
+ * from making up a text that passes for another one. The hash of one text may be the seed of the next.
+ */
+export function hash53(text: string, seed: number): number {
   let low = seed ^ 0x2545f491
   let high = Math.floor(seed / 2 ** 21) ^ 0x1b873593
   for (let at = 0; at < text.length; at++) {

@@ -55,7 +55,8 @@ describe('what a neighbour says it has found', () => {
 
   test('is of one holder when it has no root, and nobody passes it on, since nothing proves the bytes', () => {
     const { root: _, ...unhashed } = hit({ holders: urls(3), relays: urls(2) })
-    expect(believedHits([unhashed])).toEqual([{ name: 'a.txt', size: 3, holders: urls(1), hops: 0 }])
+    const [believed = hit()] = believedHits([unhashed])
+    expect(farther(believed, 'http://us:1')).toEqual({ name: 'a.txt', size: 3, holders: urls(1), hops: 1 })
   })
 
   test('names each holder once, and only URLs of peers', () => {

@@ -220,11 +220,6 @@ describe('what is told', () => {
     ])
   })
 
-  test('names that are none are dropped, and nothing is lost with them', () => {
-    const find = answering({ [ONE]: [found(hitOf('../x', ONE)), found(hitOf('/x', ONE), hitOf('x', ONE))] })
-    expect(heard(build({ scheduler, find }).ask(own())).hits()).toEqual([hitOf('x', ONE, { hops: 1 })])
-  })
-
   test('a pattern that we cannot read is declined and nobody is asked; our own user learns why', () => {
     const asked: string[] = []
     const find = (peer: string) => (asked.push(peer), EMPTY)
@@ -306,8 +301,7 @@ describe('a neighbour that means harm', () => {
 
   test.each([
     { what: 'the same again and again', hitAt: () => hitOf('x', ONE) },
-    { what: 'one content of ever more holders', hitAt: (at: number) => hitOf('x', `http://h:${(at % 60_000) + 1}`) },
-    { what: 'names that are none', hitAt: (at: number) => hitOf(`../${at}`, ONE) }
+    { what: 'one content of ever more holders', hitAt: (at: number) => hitOf('x', `http://h:${(at % 60_000) + 1}`) }
   ])('and says $what is given up', ({ hitAt }) => {
     const { find, pulled, open } = flooding(hitAt)
     const { ask, reported } = build({ scheduler, find, neighbours: [ONE] })

@@ -1,5 +1,6 @@
 import { asapScheduler, catchError, defer, map, Observable, of } from 'rxjs'
 import { P2pError } from '../../errors.js'
+import { believedHits, believedTraces } from '../../streams/hits.js'
 import type {
   Clock,
   ContactsOutcome,
@@ -204,7 +205,7 @@ export function createMemoryNetwork({
         const declined$ = of<Finding>({ type: 'ended', how: 'declined' })
         return call<Finding>({ kind: 'find', from: url, to, name: copy.pattern.text }, (inbound) =>
           defer(() => inbound.searched?.(copy, to) ?? declined$).pipe(catchError(() => declined$))
-        )
+        ).pipe(map(believed))
       },
 
       contacts: (to) =>
@@ -240,4 +241,14 @@ async function rootAndSize(inbound: Inbound, name: string, waitMs: number): Prom
   const { root = waited, size, close } = await inbound.open(name)
   await close()
   return root === undefined ? { type: 'unknown' } : { type: 'root', root, size }
+}
+
+function believed(finding: Finding): Finding {
+  if (finding.type !== 'found') return finding
+  const { hits, traces } = finding
+  return {
+    ...finding,
+    hits: believedHits(hits),
+    ...(traces === undefined ? {} : { traces: believedTraces(traces) })
+  }
 }
