@@ -13,8 +13,8 @@ const MAX_HIT_HOLDERS = 8
 /** Peers of one hit that pass its bytes on: one is enough, and others for when it leaves. */
 const MAX_HIT_RELAYS = 4
 /** Lines of one file that are told, and how much of each: enough to see whether it is the right one. */
-export const MAX_HIT_LINES = 16
-export const MAX_LINE_CHARS = 256
+const MAX_HIT_LINES = 16
+const MAX_LINE_CHARS = 256
 /** Of the reason that a trace gives. */
 const MAX_DETAIL_CHARS = 256
 

@@ -37,7 +37,7 @@ export interface SearchAsked {
   readonly own: boolean
 }
 
-export interface RunningSearch extends SearchAsked {
+interface RunningSearch extends SearchAsked {
   readonly expiresAtMs: number
 }
 

@@ -156,7 +156,11 @@ describe('a find on its way', () => {
   test(
     'with no time for others it tells its own matches, and asks nobody',
     marbles(({ expectObservable, scheduler }) => {
-      const { ask } = build({ scheduler, match: matching([fileOf('x')]).match, find: () => throwError(() => 'asked') })
+      const { ask } = build({
+        scheduler,
+        match: matching([fileOf('x')]).match,
+        find: () => throwError(() => new Error('asked'))
+      })
       expectObservable(summed(ask(own({ deadlineMs: 50 })))).toBe('(oe|)', { o: 'x', e: 'late' })
     })
   )
