@@ -490,11 +490,13 @@ export function transportCompliance(name: string, setup: TransportSetup): void {
 
     describe('a find', () => {
       const root = (at: number) => at.toString(16).padStart(64, '0')
+      /** Others of the same network, in the clear or not. */
+      const other = (port: number) => `${new URL(pair?.urlB ?? 'http://h').protocol}//127.0.0.1:${port}`
       const hit = (at: number): Hit => ({
         name: `file ${at}.txt`,
         size: at * 3_000_000_000,
         root: root(at),
-        holders: ['http://127.0.0.1:5001'],
+        holders: [other(5001)],
         hops: 0
       })
       const search = (given: Partial<Search> = {}): Search => ({
@@ -509,7 +511,7 @@ export function transportCompliance(name: string, setup: TransportSetup): void {
       const ended: Finding = { type: 'ended', how: 'all' }
 
       /** A source of so many batches, of one hit each unless given, which tells how many were taken from it. */
-      function source(batches: number, batch?: readonly Hit[]) {
+      function source(batches: number, batch?: () => readonly Hit[]) {
         let given = 0
         const stopped = signal()
         const finding$ = new Observable<Finding>((asker) => {
@@ -520,7 +522,7 @@ export function transportCompliance(name: string, setup: TransportSetup): void {
               return
             }
             const at = given++
-            const hits = batch ?? [hit(at)]
+            const hits = batch?.() ?? [hit(at)]
             let asked = false
             asker.next({
               type: 'found',
@@ -561,35 +563,35 @@ export function transportCompliance(name: string, setup: TransportSetup): void {
 
       test('carries every field of what is wanted, and of what is found', async () => {
         const heard: { search: Search; as: string }[] = []
-        const found: Hit = {
+        const found = (): Hit => ({
           ...hit(7),
           name: 'lach \u{1f600} gr\u{fc}\u{df}e/<&]]>.txt',
-          holders: ['http://127.0.0.1:5001', 'http://127.0.0.1:5002'],
-          relays: ['http://127.0.0.1:5003'],
+          holders: [other(5001), other(5002)],
+          relays: [other(5003)],
           hops: 2,
           lines: [{ number: 3, text: '  "a" \\ line' }]
-        }
-        const unhashed: Hit = { name: 'plain.txt', size: 0, holders: ['http://127.0.0.1:5001'], hops: 0 }
+        })
+        const unhashed = (): Hit => ({ name: 'plain.txt', size: 0, holders: [other(5001)], hops: 0 })
         const told: Trace = { from: 'http://b:1', to: 'http://c:1', depth: 1, outcome: 'failed', hits: 0, tookMs: 5 }
         const traces: Trace[] = [told, { ...told, outcome: 'answered', hits: 3, detail: 'it was there' }]
         const { transportA, urlA, urlB } = await start({
           searched: (search, as) => {
             heard.push({ search, as })
-            return of<Finding[]>({ type: 'found', hits: [found, unhashed], traces, next: () => undefined }, ended)
+            return of<Finding[]>({ type: 'found', hits: [found(), unhashed()], traces, next: () => undefined }, ended)
           }
         })
         if (transportA.find === undefined) return
         const sent = search({
           pattern: { kind: 'regex', text: 'a "b" \\d\u{1f600}<&', content: true },
-          history: ['http://127.0.0.1:5001', urlA],
-          asking: ['http://127.0.0.1:5002'],
+          history: [other(5001), urlA],
+          asking: [other(5002)],
           limit: 77,
           deadlineMs: 4_321,
           standing: true,
           trace: true
         })
         const findings = await all(transportA.find(urlB, sent))
-        expect(findings.filter(({ type }) => type === 'found')).toMatchObject([{ hits: [found, unhashed], traces }])
+        expect(findings.filter(({ type }) => type === 'found')).toMatchObject([{ hits: [found(), unhashed()], traces }])
         expect(findings.at(-1)).toEqual(ended)
         expect(heard).toEqual([{ search: { ...sent, deadlineMs: expect.any(Number) as number }, as: urlB }])
         expect(heard[0]?.search.deadlineMs).toBeGreaterThan(3_000)
@@ -606,7 +608,7 @@ export function transportCompliance(name: string, setup: TransportSetup): void {
       })
 
       test('waits for whoever takes the batches, with no more on the way than a connection holds', async () => {
-        const batch = Array.from({ length: 64 }, (_, at) => ({ ...hit(at), name: 'n'.repeat(250) }))
+        const batch = () => Array.from({ length: 64 }, (_, at) => ({ ...hit(at), name: 'n'.repeat(250) }))
         const { finding$, given } = source(1_000, batch)
         const { transportA, urlB } = await start({ searched: () => finding$ })
         if (transportA.find === undefined) return
