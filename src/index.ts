@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 export { type ErrorCode, P2pError } from './errors.js'
+export type { FindNews, FindOptions, FoundFile } from './finding.js'
 export { formatInvite, type Invite, MAX_INVITE_ADDRESSES, parseInvite } from './invite.js'
 export { rememberedPeers } from './known-peers.js'
 export { checkNetworkName } from './network-name.js'
@@ -25,12 +26,16 @@ export type {
   Contact,
   Dialect,
   FailureReason,
+  Hit,
   IfExists,
+  MatchedLine,
   Neighbourhood,
   Offer,
+  Pattern,
   PeerUrl,
   SharedFile,
-  Sighting
+  Sighting,
+  Trace
 } from './streams/ports.js'
 export type { Progress } from './streams/progress.js'
 export type { SourceRate } from './streams/swarm.js'

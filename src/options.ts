@@ -162,7 +162,8 @@ export function checkRates(rates: Rates = {}): void {
   }
 }
 
-function within(what: string, value: number, least: number, most: number): void {
+/** Errors with USAGE. */
+export function within(what: string, value: number, least: number, most: number): void {
   if (Number.isInteger(value) && value >= least && value <= most) return
   throw new P2pError('USAGE', `${what} is a whole number from ${least} to ${most}, not ${value}`)
 }

@@ -2,7 +2,7 @@
  * The composition root: the one file that knows every room. It builds the actors, hands them the world through
  * their ports, and owns all that runs: what it starts, `close` stops.
  */
-import { createHash, randomUUID, timingSafeEqual } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import {
   asyncScheduler,
@@ -22,12 +22,13 @@ import {
   switchMap,
   take,
   takeUntil,
-  tap,
   throwError
 } from 'rxjs'
 import { createContent } from './content.js'
 import { createDiscovery, createExchange } from './discovery.js'
-import { asP2pError, type ErrorCode, P2pError } from './errors.js'
+import { asP2pError, P2pError } from './errors.js'
+import { createFinds, type Finds } from './finding.js'
+import { createInbound } from './inbound.js'
 import { createMembership } from './membership.js'
 import { listeningAt, neighbourhoodOf } from './nearby.js'
 import { checkRates, completeOptions, type PeerOptions, parsePeerUrl } from './options.js'
@@ -48,19 +49,18 @@ import { createDirectory } from './streams/directory.js'
 import {
   addressesOf,
   askablePeers,
-  contactsIn,
   type KnownPeer,
   knownPeers,
-  reachedBy
+  reachedBy,
+  searchablePeers
 } from './streams/directory-table.js'
 import type { Happening, PeerEvent } from './streams/events.js'
-import { createTelling } from './streams/exchange.js'
 import { moreHolders } from './streams/more-holders.js'
 import { PRIVATE_FOLDER } from './streams/names.js'
-import type { Inbound, Outcome, PeerUrl, Question, SharedFile, Transport } from './streams/ports.js'
+import type { Outcome, PeerUrl, Question, SharedFile, Transport } from './streams/ports.js'
 import { createQuery } from './streams/query.js'
 import type { Asked } from './streams/query-rules.js'
-import { createRelay } from './streams/relay.js'
+import { createSearch } from './streams/search.js'
 import { createTransfer } from './streams/transfer.js'
 import { peerKey } from './streams/urls.js'
 import type { Rates } from './transport/http/rates.js'
@@ -73,7 +73,7 @@ import { checkSecret } from './transport/tls/network-ca.js'
 const GATHER_MS = 3_000
 
 /** A running peer: what it can be ordered to do, what it tells, and its end. */
-export interface Peer extends Orders {
+export interface Peer extends Orders, Finds {
   /** All that happens, from the moment of subscription on. Completes after `closed`. */
   readonly event$: Observable<PeerEvent>
   /** Whom we know; replays the present value. */
@@ -183,7 +183,6 @@ export function createPeer(given: PeerOptions): Peer {
       tell: (happening) => happening$.next(happening),
       changed: (secret) => secret$.next(secret)
     })
-  const tellContacts = createTelling(() => contactsIn(directory.state()))
   const discovery = createDiscovery({
     directory,
     memory: state && createPeerMemory(async () => (await state.open()).text('peers')),
@@ -202,6 +201,16 @@ export function createPeer(given: PeerOptions): Peer {
     report: (url, reason) => directory.send({ type: 'fail', url, reason }),
     newId: randomUUID,
     concurrency: options.concurrency,
+    scheduler,
+    stop$
+  })
+  const search = createSearch({
+    find: transport.find,
+    match: library.search,
+    neighbours: () => searchablePeers(directory.state()),
+    addresses: (url) => addressesOf(directory.state(), url),
+    report: (url, reason) => directory.send({ type: 'fail', url, reason }),
+    newId: randomUUID,
     scheduler,
     stop$
   })
@@ -230,34 +239,44 @@ export function createPeer(given: PeerOptions): Peer {
     stop$
   })
 
-  const inbound: Inbound = {
-    ...content.served,
-    introduced: (url, about) => directory.send({ type: 'introduce', ...about, url, told: false }),
-    ...(exchange === undefined ? {} : { contacts: tellContacts }),
-    asked: (question, as) =>
-      query.ask({ question, as, own: false }).pipe(
-        tap((outcome) => {
-          if (outcome.type === 'offered' && outcome.offer.relays?.includes(as) === true)
-            content.passOn.note(outcome.offer)
-        })
-      ),
-    askedForContent: createRelay({
-      ask: (question, as) => query.ask({ question, as, own: false }),
-      open: content.served.open,
-      read: content.sources.read,
-      cache
-    }),
-    askedToFetch: (name, secret) => (isSecret(secret, options.fetchSecret) ? fetchOnBehalf(name) : of('denied')),
-    list: (after) => library.list(after),
-    whenListed: () => library.start(),
-    ...(rotation?.handed === undefined ? {} : { handed: rotation.handed })
-  }
-  const fetchOnBehalf = (name: string): Observable<'done' | 'missed' | 'denied' | 'failed'> =>
-    orders.fetch(name).pipe(
-      filter(({ path }) => path !== undefined),
-      map(() => 'done' as const),
-      catchError((error: unknown) => of(FETCHED[asP2pError(error).code] ?? ('failed' as const)))
-    )
+  /** Work waits until the peer has started, and ends when it stops. */
+  const whenStarted = <T>(work: () => Observable<T>): Observable<T> =>
+    defer(() => {
+      if (ended !== undefined) throw closed()
+      return started$.pipe(take(1), switchMap(work))
+    }).pipe(takeUntil(ending$.pipe(switchMap((error) => throwError(() => error)))))
+  const orders = createOrders({
+    directory,
+    transfer,
+    transport,
+    ask: askOurselves,
+    isHere: async ({ name, size, root }, into = dir) =>
+      root !== undefined && hasContent(join(into, name), { size, root }),
+    ownUrl: () => ownUrl,
+    isPrivate: membership !== undefined,
+    scheduler,
+    whenStarted
+  })
+  const finds = createFinds({
+    search,
+    ownUrl: () => ownUrl,
+    newId: randomUUID,
+    joined$: directory.event$.pipe(filter(({ type }) => type === 'peer-joined')),
+    scheduler,
+    whenStarted
+  })
+  const inbound = createInbound({
+    directory,
+    library,
+    cache,
+    content,
+    query,
+    search,
+    fetch: orders.fetch,
+    fetchSecret: options.fetchSecret,
+    exchange: exchange !== undefined,
+    handed: rotation?.handed
+  })
 
   const stamped = (happening: Happening): PeerEvent => ({ ...happening, at: new Date().toISOString(), v: 1 })
   const event$ = new Subject<PeerEvent>()
@@ -314,25 +333,6 @@ export function createPeer(given: PeerOptions): Peer {
     return ended
   }
 
-  /** Work waits until the peer has started, and ends when it stops. */
-  const whenStarted = <T>(work: () => Observable<T>): Observable<T> =>
-    defer(() => {
-      if (ended !== undefined) throw closed()
-      return started$.pipe(take(1), switchMap(work))
-    }).pipe(takeUntil(ending$.pipe(switchMap((error) => throwError(() => error)))))
-
-  const orders = createOrders({
-    directory,
-    transfer,
-    transport,
-    ask: askOurselves,
-    isHere: async ({ name, size, root }, into = dir) =>
-      root !== undefined && hasContent(join(into, name), { size, root }),
-    ownUrl: () => ownUrl,
-    isPrivate: membership !== undefined,
-    scheduler,
-    whenStarted
-  })
   return {
     event$: event$.asObservable(),
     peers$: directory.state$.pipe(map(knownPeers)),
@@ -345,6 +345,7 @@ export function createPeer(given: PeerOptions): Peer {
     ),
     ready: () => (ended === undefined ? firstValueFrom(started$) : Promise.reject(closed())),
     ...orders,
+    ...finds,
     setRates(rates) {
       checkRates(rates)
       http?.setRates(rates)
@@ -384,17 +385,4 @@ function openingOnce(open: () => Promise<State>) {
   }
 }
 
-/** What a failed fetch is to the one who ordered it from afar: that the file is here already is all he wants. */
-const FETCHED: Partial<Record<ErrorCode, 'done' | 'missed' | 'denied'>> = {
-  EXISTS: 'done',
-  NOT_FOUND: 'missed',
-  BAD_NAME: 'denied'
-}
-
 const closed = () => new P2pError('CLOSED', 'The peer is closed')
-
-/** In constant time, whatever the lengths. */
-function isSecret(given: string, secret: string | undefined): boolean {
-  const digest = (text: string) => createHash('sha256').update(text).digest()
-  return secret !== undefined && timingSafeEqual(digest(given), digest(secret))
-}

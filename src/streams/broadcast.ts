@@ -72,6 +72,15 @@ export function broadcast({
       return ask(peer, left).pipe(timeout({ first: left, with: () => of(timedOut), scheduler }))
     }).pipe(map((outcome) => ({ type: 'heard', peer, outcome })))
 
+  return inTurns({ peers, call, concurrency, scheduler }).pipe(takeWhile((heard) => all || !won(heard), true))
+}
+
+export interface TurnsInit<T> extends Pick<BroadcastInit, 'peers' | 'concurrency' | 'scheduler'> {
+  readonly call: (peer: PeerUrl) => Observable<T>
+}
+
+/** Calls each peer when there is a place for it, and emits what they say. */
+export function inTurns<T>({ peers, call, concurrency, scheduler }: TurnsInit<T>): Observable<T> {
   return defer(() => {
     const freed$ = new Subject<number>()
     // A peer is asked when there is a place for it; zip pairs them, and buffers no more than the known peers.
@@ -79,7 +88,7 @@ export function broadcast({
     return zip(from(peers), merge(freed$, range(0, concurrency))).pipe(
       mergeMap(([peer]) => withPlace(call(peer), () => freed$.next(0), scheduler))
     )
-  }).pipe(takeWhile((heard) => all || !won(heard), true))
+  })
 }
 
 function won(heard: Heard): boolean {

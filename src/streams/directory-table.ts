@@ -104,9 +104,17 @@ export function knownPeer({ peer, urls, seenMs }: Entry): KnownPeer {
 
 /** Who is asked now: those that answered last time, the quickest first, then those not reached yet. */
 export function askablePeers(state: DirectoryState): readonly PeerUrl[] {
-  return [...state.values()]
-    .map(({ peer }) => peer)
-    .filter((peer) => peer.state !== 'failing')
+  return quickestFirst([...state.values()].map(({ peer }) => peer).filter((peer) => peer.state !== 'failing'))
+}
+
+/** Of those, the ones that may understand what only our kind does: who has not been reached yet is tried. */
+export function searchablePeers(state: DirectoryState): readonly PeerUrl[] {
+  const peers = [...state.values()].map(({ peer }) => peer)
+  return quickestFirst(peers.filter(({ state: how, dialect = 'p2prx' }) => how !== 'failing' && dialect === 'p2prx'))
+}
+
+function quickestFirst(peers: readonly KnownPeer[]): readonly PeerUrl[] {
+  return [...peers]
     .sort((one, other) => (one.roundTripMs ?? Number.MAX_VALUE) - (other.roundTripMs ?? Number.MAX_VALUE))
     .map(({ url }) => url)
 }

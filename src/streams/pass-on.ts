@@ -9,10 +9,14 @@ import { peerKey } from './urls.js'
 
 /** Offers passed on that are remembered; a download begins within seconds of its offer. */
 const MAX_PASSED = 512
+/** The same of hits, which come by the thousand and are looked at first; they do not crowd out offers. */
+const MAX_PASSED_HITS = 4_096
 
 export interface PassOn {
   /** An offer of others goes to a neighbour. */
   readonly note: (offer: Offer) => void
+  /** The same of a hit. */
+  readonly noteHit: (hit: Offer) => void
   /** What is read comes from one of its holders. Nothing when we passed no such offer on. */
   readonly open: (root: string) => Source | undefined
   /** Emits nothing when none of the holders gives them. */
@@ -24,23 +28,17 @@ export interface PassOnInit extends Pick<Sources, 'read' | 'hashes'> {
 }
 
 export function createPassOn({ read, hashes, ownUrl }: PassOnInit): PassOn {
-  /** By root; the one heard of last comes last. */
-  const passed = new Map<string, Offer>()
+  const offers = createTable(MAX_PASSED)
+  const hits = createTable(MAX_PASSED_HITS)
+  const passed = (root: string) => offers.get(root) ?? hits.get(root)
   /** Without ourselves, whom an offer may name as well: we would call ourselves, and that call us again. */
   const holdersOf = (offer: Offer) => offer.holders.filter((holder) => peerKey(holder) !== peerKey(ownUrl()))
 
   return {
-    note(offer) {
-      if (offer.root === undefined) return
-      passed.delete(offer.root)
-      for (const oldest of passed.keys()) {
-        if (passed.size < MAX_PASSED) break
-        passed.delete(oldest)
-      }
-      passed.set(offer.root, offer)
-    },
+    note: offers.note,
+    noteHit: hits.note,
     open(root) {
-      const offer = passed.get(root)
+      const offer = passed(root)
       if (offer === undefined) return undefined
       const { name, size } = offer
       const holders = holdersOf(offer)
@@ -55,12 +53,29 @@ export function createPassOn({ read, hashes, ownUrl }: PassOnInit): PassOn {
       }
     },
     hashes(request) {
-      const offer = passed.get(request.root)
+      const offer = passed(request.root)
       return from(offer === undefined ? [] : holdersOf(offer)).pipe(
         concatMap((holder) => hashes(holder, { ...request, passed: true }).pipe(catchError(() => EMPTY))),
         concatMap((outcome) => (outcome.type === 'hashes' ? of(outcome.bytes) : EMPTY)),
         take(1)
       )
+    }
+  }
+}
+
+/** By root; the one heard of last comes last. */
+function createTable(most: number) {
+  const table = new Map<string, Offer>()
+  return {
+    get: (root: string) => table.get(root),
+    note: ({ name, size, root, holders }: Offer) => {
+      if (root === undefined) return
+      table.delete(root)
+      for (const oldest of table.keys()) {
+        if (table.size < most) break
+        table.delete(oldest)
+      }
+      table.set(root, { name, size, root, holders })
     }
   }
 }

@@ -279,7 +279,7 @@ export interface Trace {
 
 /** What a neighbour says to a find. Failures are values here, too; `ended` and `failed` are last. */
 export type Finding =
-  /** No more come before `next` was called, once. */
+  /** What a neighbour made up has been sorted out, see `believedHits`. No more come before `next` was called, once. */
   | {
       readonly type: 'found'
       readonly hits: readonly Hit[]

@@ -13,7 +13,7 @@ import { forget, lookUp, NOTHING_SEEN, remember, type SeenTable } from './seen.j
 import { peerKey, peerKeys } from './urls.js'
 
 /** At this many peers in the history a query is not passed on (Listings 27-1 and 27-2). */
-const MAX_HISTORY_LENGTH = 6
+export const MAX_HISTORY_LENGTH = 6
 /** Queries that run at once; one more is answered as a miss, which no neighbour holds against us (WIRE W11). */
 export const MAX_RUNNING_QUERIES = 256
 

@@ -18,6 +18,7 @@ import { createActor } from './actor.js'
 import { broadcast } from './broadcast.js'
 import type { Happening } from './events.js'
 import { foundIn } from './found.js'
+import { hopDeadlineMs } from './hop.js'
 import type { FailureReason, Found, Outcome, PeerUrl, Question, SharedFile } from './ports.js'
 import {
   type Asked,
@@ -32,10 +33,6 @@ import { peerKey, peerKeys } from './urls.js'
 
 /** Neighbours of one query that are asked at once, unless set otherwise. */
 export const DEFAULT_CONCURRENCY = 8
-/** What a peer keeps of the time it was given, so that it answers before its caller gives up: at least this, */
-const HOP_MARGIN_MS = 50
-/** and at least this part. */
-const HOP_MARGIN_PART = 0.1
 
 export interface QueryInit {
   readonly ask: (peer: PeerUrl, question: Question) => Observable<Outcome>
@@ -115,11 +112,11 @@ export function createQuery(init: QueryInit): Query {
     if (peers.length === 0) return of({ type: 'all-heard', key })
     const askOne = (peer: PeerUrl, leftMs: number) => {
       // Rule 6. The neighbour gets less than we have, so that it answers before we give up.
-      const deadlineMs = Math.floor(leftMs - Math.max(HOP_MARGIN_MS, leftMs * HOP_MARGIN_PART))
+      const deadlineMs = hopDeadlineMs(leftMs)
       const asking = peers.filter((url) => url !== peer)
       const { name, root } = question
       const wanted = root === undefined ? { name } : { name, root }
-      return ask(peer, { ...wanted, history, id, asking, deadlineMs: Math.max(0, deadlineMs) })
+      return ask(peer, { ...wanted, history, id, asking, deadlineMs })
     }
     return new Observable((subscriber) => {
       broadcast({ peers, ask: askOne, concurrency, expiresAtMs, all: question.root !== undefined, scheduler })

@@ -2,17 +2,21 @@
  * What every transport owes the actors, whatever carries it. A transport passes by running this suite:
  * `transportCompliance('memory', setup)` in a test file of its own.
  */
-import { concatMap, finalize, firstValueFrom, lastValueFrom, NEVER, type Observable, of, toArray } from 'rxjs'
+import { concatMap, finalize, firstValueFrom, lastValueFrom, NEVER, Observable, of, tap, toArray } from 'rxjs'
 import { afterEach, describe, expect, test } from 'vitest'
 import { P2pError } from '../../src/errors.js'
 import type {
+  Finding,
   HashRequest,
+  Hit,
   Inbound,
   Offer,
   Outcome,
   Question,
   ReadOutcome,
   ReadRequest,
+  Search,
+  Trace,
   Transport
 } from '../../src/streams/ports.js'
 import { bytesOf, gathered, inboundWith, sourceOf } from './inbound.js'
@@ -482,6 +486,212 @@ export function transportCompliance(name: string, setup: TransportSetup): void {
       })
       expect(await all(transportA.list(urlB, ''))).toEqual([{ files: files.slice(0, 3), more: true }])
       expect(await all(transportA.list(urlB, files[2]?.name ?? ''))).toEqual([{ files: files.slice(3), more: false }])
+    })
+
+    describe('a find', () => {
+      const root = (at: number) => at.toString(16).padStart(64, '0')
+      /** Others of the same network, in the clear or not. */
+      const other = (port: number) => `${new URL(pair?.urlB ?? 'http://h').protocol}//127.0.0.1:${port}`
+      const hit = (at: number): Hit => ({
+        name: `file ${at}.txt`,
+        size: at * 3_000_000_000,
+        root: root(at),
+        holders: [other(5001)],
+        hops: 0
+      })
+      const search = (given: Partial<Search> = {}): Search => ({
+        pattern: { kind: 'words', text: 'plain' },
+        history: [],
+        id: '7b1d7c9e-3f0a-4a0e-9c57-0e2f9f6f3c11',
+        asking: [],
+        limit: 1_000,
+        deadlineMs: 10_000,
+        ...given
+      })
+      const ended: Finding = { type: 'ended', how: 'all' }
+
+      /** A source of so many batches, of one hit each unless given, which tells how many were taken from it. */
+      function source(batches: number, batch?: () => readonly Hit[]) {
+        let given = 0
+        const stopped = signal()
+        const finding$ = new Observable<Finding>((asker) => {
+          const give = () => {
+            if (given === batches) {
+              asker.next(ended)
+              asker.complete()
+              return
+            }
+            const at = given++
+            const hits = batch?.() ?? [hit(at)]
+            let asked = false
+            asker.next({
+              type: 'found',
+              hits,
+              next: () => {
+                if (asked) throw new Error('asked twice')
+                asked = true
+                setImmediate(give)
+              }
+            })
+          }
+          give()
+          return stopped.give
+        })
+        return { finding$, given: () => given, stopped: stopped.given }
+      }
+
+      /** What a find says, taken as it comes. */
+      async function taken(finding$: Observable<Finding>) {
+        const findings = await all(
+          finding$.pipe(
+            tap((finding) => {
+              if (finding.type === 'found') finding.next()
+            })
+          )
+        )
+        const hits = findings.flatMap((finding) => (finding.type === 'found' ? finding.hits : []))
+        return { hits, last: findings.at(-1) }
+      }
+
+      test('brings all hits in their order, and then its end', async () => {
+        const { transportA, urlB } = await start({ searched: () => source(100).finding$ })
+        if (transportA.find === undefined) return
+        const { hits, last } = await taken(transportA.find(urlB, search()))
+        expect(hits).toEqual(Array.from({ length: 100 }, (_, at) => hit(at)))
+        expect(last).toEqual(ended)
+      })
+
+      test('carries every field of what is wanted, and of what is found', async () => {
+        const heard: { search: Search; as: string }[] = []
+        const found = (): Hit => ({
+          ...hit(7),
+          name: 'lach \u{1f600} gr\u{fc}\u{df}e/<&]]>.txt',
+          holders: [other(5001), other(5002)],
+          relays: [other(5003)],
+          hops: 2,
+          lines: [{ number: 3, text: '  "a" \\ line' }]
+        })
+        const unhashed = (): Hit => ({ name: 'plain.txt', size: 0, holders: [other(5001)], hops: 0 })
+        const told: Trace = { from: 'http://b:1', to: 'http://c:1', depth: 1, outcome: 'failed', hits: 0, tookMs: 5 }
+        const traces: Trace[] = [told, { ...told, outcome: 'answered', hits: 3, detail: 'it was there' }]
+        const { transportA, urlA, urlB } = await start({
+          searched: (search, as) => {
+            heard.push({ search, as })
+            return of<Finding[]>({ type: 'found', hits: [found(), unhashed()], traces, next: () => undefined }, ended)
+          }
+        })
+        if (transportA.find === undefined) return
+        const sent = search({
+          pattern: { kind: 'regex', text: 'a "b" \\d\u{1f600}<&', content: true },
+          history: [other(5001), urlA],
+          asking: [other(5002)],
+          limit: 77,
+          deadlineMs: 4_321,
+          standing: true,
+          trace: true
+        })
+        const findings = await all(transportA.find(urlB, sent))
+        expect(findings.filter(({ type }) => type === 'found')).toMatchObject([{ hits: [found(), unhashed()], traces }])
+        expect(findings.at(-1)).toEqual(ended)
+        expect(heard).toEqual([{ search: { ...sent, deadlineMs: expect.any(Number) as number }, as: urlB }])
+        expect(heard[0]?.search.deadlineMs).toBeGreaterThan(3_000)
+        expect(heard[0]?.search.deadlineMs).toBeLessThanOrEqual(4_321)
+      })
+
+      test('tells how it ended', async () => {
+        for (const how of ['all', 'seen', 'declined', 'late'] as const) {
+          const { transportA, urlB } = await start({ searched: () => of({ type: 'ended', how }) })
+          if (transportA.find === undefined) return
+          expect(await all(transportA.find(urlB, search()))).toEqual([{ type: 'ended', how }])
+          await pair?.stop()
+        }
+      })
+
+      test('waits for whoever takes the batches, with no more on the way than a connection holds', async () => {
+        const batch = () => Array.from({ length: 64 }, (_, at) => ({ ...hit(at), name: 'n'.repeat(250) }))
+        const { finding$, given } = source(1_000, batch)
+        const { transportA, urlB } = await start({ searched: () => finding$ })
+        if (transportA.find === undefined) return
+        let waiting: (() => void) | undefined
+        let cameUnasked = false
+        let one = signal()
+        const finding = transportA.find(urlB, search()).subscribe((each) => {
+          if (each.type !== 'found') return
+          cameUnasked ||= waiting !== undefined
+          waiting = each.next
+          one.give()
+        })
+        for (let taken = 0; taken < 3; taken++) {
+          await within(2_000, one.given)
+          // Time for much more to come, were it not waited with.
+          for (let turn = 0; turn < 200; turn++) await inATurn(undefined)
+          one = signal()
+          const next = waiting
+          waiting = undefined
+          next?.()
+        }
+        finding.unsubscribe()
+        expect(cameUnasked).toBe(false)
+        // 30 KiB each: what the buffers of the system hold at the most, and a memory network none of it.
+        expect(given()).toBeLessThan(500)
+      })
+
+      test('taken back stops the work behind it, whether more was asked for or not', async () => {
+        for (const asksForMore of [true, false]) {
+          const { finding$, stopped } = source(1_000_000)
+          const { transportA, urlB } = await start({ searched: () => finding$ })
+          if (transportA.find === undefined) return
+          const begun = signal()
+          const finding = transportA.find(urlB, search()).subscribe((one) => {
+            if (one.type !== 'found') return
+            if (asksForMore) one.next()
+            begun.give()
+          })
+          await within(2_000, begun.given)
+          finding.unsubscribe()
+          await within(1_000, stopped)
+          await pair?.stop()
+        }
+      })
+
+      test('has failed when the neighbour stops in the middle', async () => {
+        const { finding$, stopped } = source(1_000_000)
+        const { transportA, urlB, stop } = await start({ searched: () => finding$ })
+        if (transportA.find === undefined) return
+        const begun = signal()
+        const findings = taken(
+          transportA.find(urlB, search()).pipe(
+            tap(({ type }) => {
+              if (type === 'found') begun.give()
+            })
+          )
+        )
+        await within(2_000, begun.given)
+        await within(5_000, stop())
+        await within(1_000, stopped)
+        expect((await within(5_000, findings)).last?.type).toBe('failed')
+      })
+
+      test('is declined by a peer that cannot be asked, or breaks', async () => {
+        const breaking = {
+          searched: () => {
+            throw new Error('a bug')
+          }
+        }
+        for (const given of [{}, breaking]) {
+          const { transportA, urlB } = await start(given)
+          if (transportA.find === undefined) return
+          expect(await all(transportA.find(urlB, search()))).toEqual([{ type: 'ended', how: 'declined' }])
+          await pair?.stop()
+        }
+      })
+
+      test('of nobody is refused', async () => {
+        const { transportA, urlB } = await start()
+        if (transportA.find === undefined) return
+        const refused = { type: 'failed', reason: 'refused', detail: expect.any(String) as string }
+        expect(await all(transportA.find(nobodyBeside(urlB), search()))).toEqual([refused])
+      })
     })
 
     test('both sides may call', async () => {

@@ -54,6 +54,9 @@ export function fakePeer({ shared$ = of(FILES) } = {}): FakePeer {
     hello: () => NEVER,
     query: () => NEVER,
     list: () => NEVER,
+    find: () => NEVER,
+    trace: () => NEVER,
+    watch: () => NEVER,
     fetch: (name, options) => logged('fetch', name, options, progress$),
     fetchAll: (pattern, options) => logged('fetch-all', pattern, options, folder$),
     setRates: (rates: Rates) => log.push(['rates', rates])

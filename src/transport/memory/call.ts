@@ -86,6 +86,18 @@ export function placeCall<T extends object>(
       }
     }
 
+    /** That more is wanted travels back like anything else, and is heard by whoever is still there. */
+    function copyOf(value: T): T {
+      if ('bytes' in value) return value
+      const copy = frozenCopy(value)
+      const { next } = value as { next?: () => void }
+      if (next === undefined) return copy
+      const heard = () => {
+        if (far === 'working' && callee() !== 'silent') next()
+      }
+      return { ...copy, next: () => void later(heard) }
+    }
+
     function work(inbound: Inbound): void {
       const sent = (value: T) => {
         if (callee() === 'silent') {
@@ -98,7 +110,7 @@ export function placeCall<T extends object>(
           endFar()
           return
         }
-        const copy = 'bytes' in value ? value : frozenCopy(value)
+        const copy = copyOf(value)
         bodySent ||= isBody(value)
         later(() => answer(copy))
         if (isLast(value)) endFar()
@@ -131,5 +143,6 @@ export function placeCall<T extends object>(
 /** Its bytes are still to come; hashes are here at once. */
 const isBody = (value: object) => 'type' in value && value.type === 'body'
 
-/** An `answering` has its answer after it, a body its bytes. */
-const isLast = (value: object) => !isBody(value) && !('type' in value && value.type === 'answering')
+/** An `answering` has its answer after it, a body its bytes, and what was found the end. */
+const isLast = (value: object) =>
+  !isBody(value) && !('type' in value && (value.type === 'answering' || value.type === 'found'))

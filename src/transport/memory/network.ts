@@ -1,9 +1,11 @@
 import { asapScheduler, catchError, defer, map, Observable, of } from 'rxjs'
 import { P2pError } from '../../errors.js'
+import { believedHits, believedTraces } from '../../streams/hits.js'
 import type {
   Clock,
   ContactsOutcome,
   Failed,
+  Finding,
   Greeting,
   HashesOutcome,
   Inbound,
@@ -20,7 +22,7 @@ import { createRandom } from './random.js'
 const DEFAULT_CHUNK_BYTES = 64 * 1024
 
 /** What peers do to each other. */
-export type CallKind = 'hello' | 'ask' | 'read' | 'hashes' | 'root' | 'list' | 'contacts'
+export type CallKind = 'hello' | 'ask' | 'read' | 'hashes' | 'root' | 'list' | 'contacts' | 'find'
 
 /** A call, as it is made. */
 export interface MemoryCall {
@@ -30,7 +32,7 @@ export interface MemoryCall {
   readonly to: PeerUrl
   /** By the clock of the network. */
   readonly atMs: number
-  /** The file, where it is about one. */
+  /** The file, where it is about one; of a find the text of its pattern. */
   readonly name?: string
 }
 
@@ -98,7 +100,7 @@ export function createMemoryNetwork({
   const silent = new Set<PeerUrl>()
   const dead = new Set<PeerUrl>()
   const open = new Set<OpenCall>()
-  const callsOf = { hello: 0, ask: 0, read: 0, hashes: 0, root: 0, list: 0, contacts: 0 }
+  const callsOf = { hello: 0, ask: 0, read: 0, hashes: 0, root: 0, list: 0, contacts: 0, find: 0 }
 
   function drawFate(): Fate {
     if (lossRate === 0 || random() >= lossRate) return 'whole'
@@ -198,6 +200,14 @@ export function createMemoryNetwork({
 
       list: (to, after) => call({ kind: 'list', from: url, to }, (inbound) => of(inbound.list(after))),
 
+      find: (to, search) => {
+        const copy = frozenCopy(search)
+        const declined$ = of<Finding>({ type: 'ended', how: 'declined' })
+        return call<Finding>({ kind: 'find', from: url, to, name: copy.pattern.text }, (inbound) =>
+          defer(() => inbound.searched?.(copy, to) ?? declined$).pipe(catchError(() => declined$))
+        ).pipe(map(believed))
+      },
+
       contacts: (to) =>
         call<ContactsOutcome>({ kind: 'contacts', from: url, to }, (inbound) =>
           of({ type: 'contacts', contacts: inbound.contacts?.() ?? [] })
@@ -231,4 +241,14 @@ async function rootAndSize(inbound: Inbound, name: string, waitMs: number): Prom
   const { root = waited, size, close } = await inbound.open(name)
   await close()
   return root === undefined ? { type: 'unknown' } : { type: 'root', root, size }
+}
+
+function believed(finding: Finding): Finding {
+  if (finding.type !== 'found') return finding
+  const { hits, traces } = finding
+  return {
+    ...finding,
+    hits: believedHits(hits),
+    ...(traces === undefined ? {} : { traces: believedTraces(traces) })
+  }
 }

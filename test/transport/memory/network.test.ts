@@ -1,6 +1,6 @@
-import { finalize, map, NEVER, type Observable, of, type Subscription, timer } from 'rxjs'
+import { finalize, map, NEVER, Observable, of, type Subscription, timer } from 'rxjs'
 import { expect, test } from 'vitest'
-import type { Clock, Inbound, Outcome, Question } from '../../../src/streams/ports.js'
+import type { Clock, Hit, Inbound, Outcome, Question, Search } from '../../../src/streams/ports.js'
 import { createVirtualClock } from '../../../src/transport/memory/clock.js'
 import {
   createMemoryNetwork,
@@ -338,7 +338,7 @@ test('counts calls by kind and tells of each', async () => {
   alice.list(BOB, '').subscribe()
   await clock.advance(100)
   expect(network.calls).toBe(2)
-  expect(network.callsOf).toEqual({ hello: 1, ask: 2, read: 1, hashes: 0, root: 0, list: 1, contacts: 0 })
+  expect(network.callsOf).toEqual({ hello: 1, ask: 2, read: 1, hashes: 0, root: 0, list: 1, contacts: 0, find: 0 })
   expect(told.map(({ kind, to }) => `${kind} ${to}`)).toEqual([
     `hello ${BOB}`,
     `ask ${BOB}`,
@@ -395,4 +395,36 @@ test('what crosses the network cannot be changed by either side', async () => {
   await clock.advance(100)
   expect(Object.isFrozen(heard[0])).toBe(true)
   expect(Object.isFrozen(heard[0]?.history)).toBe(true)
+})
+
+test('that more is wanted of a find takes one latency, and what is made up does not come through', async () => {
+  const hit = (name: string): Hit => ({ name, size: 1, holders: [BOB], hops: 0 })
+  const { clock, log, note, alice } = await startNetwork(
+    {},
+    {
+      searched: () =>
+        new Observable((asker) => {
+          const next = () => {
+            note('asked for more')
+            asker.next({ type: 'ended', how: 'all' })
+          }
+          asker.next({ type: 'found', hits: [hit('x'), hit('../x')], next })
+        })
+    }
+  )
+  const search: Search = {
+    pattern: { kind: 'words', text: 'x' },
+    history: [],
+    id: 'id',
+    asking: [],
+    limit: 10,
+    deadlineMs: 5_000
+  }
+  alice.find?.(BOB, search).subscribe((finding) => {
+    if (finding.type !== 'found') return void note(finding.type)
+    note(finding.hits.map(({ name }) => name).join())
+    finding.next()
+  })
+  await clock.advance(1_000)
+  expect(log).toEqual(['40 x', '60 asked for more', '80 ended'])
 })
