@@ -124,10 +124,11 @@ export const MAX_BAD_HITS = 1_000
 /** Finds that are open at once, and those among them that stay open: each holds a connection, at every hop. */
 export const MAX_FINDS = 128
 export const MAX_STANDING_FINDS = 64
-/** The same of one address or member, each: a peer of ours passes on what it is asked and has a few of its own. */
-export const MAX_FINDS_PER_CALLER = 8
+/** The same of one address or member: a peer passes on what it is asked and has some of its own. */
+export const MAX_FINDS_PER_CALLER = 32
 export const MAX_STANDING_FINDS_PER_CALLER = 8
-/** Longest deadline of a find that stays open; who wants more asks anew. */
-export const MAX_STANDING_MS = 900_000
+/** Longest deadline of a find, and of one that stays open: its asker asks anew every ten minutes. */
+export const MAX_FIND_MS = 120_000
+export const MAX_STANDING_MS = 660_000
 /** Finds that we have open with neighbours; each holds a socket. One of them is kept for later for each neighbour. */
 export const MAX_OPEN_FINDS = 256

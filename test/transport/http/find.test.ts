@@ -190,6 +190,18 @@ describe('a find', () => {
     await expect.poll(() => told.unsubscribed, PATIENT).toBe(true)
   })
 
+  test('is told that it ended, also by who has not asked for more', async () => {
+    const last: Finding = { type: 'ended', how: 'late' }
+    const { url } = await peer({
+      searched: () => of<Finding[]>({ type: 'found', hits: hitsOf(3), next: () => undefined }, last)
+    })
+    const told: Finding[] = []
+    await new Promise<void>((resolve) => {
+      findBy(visitor(), url).subscribe({ next: (finding) => told.push(finding), complete: resolve })
+    })
+    expect(told).toMatchObject([{ type: 'found', hits: hitsOf(3) }, last])
+  })
+
   test('that is unsubscribed stops the work behind it, whether it told something or not', async () => {
     for (const source of [
       NEVER,
@@ -342,8 +354,8 @@ describe('who may ask', () => {
     await post(url, bodyOf({ limit: 1e9, deadlineMs: 1e9 }))
     await post(url, bodyOf({ limit: 1e9, deadlineMs: 1e9, standing: true }))
     expect(searches).toMatchObject([
-      { limit: 250_000, deadlineMs: 30_000 },
-      { limit: 250_000, deadlineMs: 900_000, standing: true }
+      { limit: 250_000, deadlineMs: 120_000 },
+      { limit: 250_000, deadlineMs: 660_000, standing: true }
     ])
   })
 })
@@ -364,8 +376,8 @@ describe('how many finds', () => {
     await expect.poll(() => open, PATIENT).toBe(8)
     const declined = await taken(findBy(us, url, searchFor('x', { standing: true })))
     expect(declined.last).toEqual({ type: 'ended', how: 'declined' })
-    const others = begin(8, {})
-    await expect.poll(() => open, PATIENT).toBe(16)
+    const others = begin(32, {})
+    await expect.poll(() => open, PATIENT).toBe(40)
     expect((await taken(findBy(us, url))).last).toEqual({ type: 'ended', how: 'declined' })
     for (const subscription of [...first, ...others]) subscription.unsubscribe()
     await expect.poll(() => open, PATIENT).toBe(0)

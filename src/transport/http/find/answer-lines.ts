@@ -101,7 +101,7 @@ export function createLineReader(scheme: string): (line: string) => FoundLine | 
       return undefined
     const places: Places = urls.map((url) => (isUrl(url) ? [url] : undefined))
     const good = hits.map((hit) => hitOf(hit, places)).filter((hit) => hit !== undefined)
-    const told = traces.map((trace) => traceOf(trace, isUrl)).filter((trace) => trace !== undefined)
+    const told = traces.map(traceOf).filter((trace) => trace !== undefined)
     return { type: 'found', hits: good, traces: told, bad: hits.length + traces.length - good.length - told.length }
   }
 }
@@ -177,9 +177,10 @@ function linesIn(value: unknown): readonly MatchedLine[] | undefined {
 }
 
 const Count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
+/** Its URLs are shown to a person and not called. */
 const TraceShape = v.object({
-  from: v.string(),
-  to: v.string(),
+  from: v.pipe(v.string(), v.maxLength(MAX_URL_LENGTH)),
+  to: v.pipe(v.string(), v.maxLength(MAX_URL_LENGTH)),
   depth: v.pipe(Count, v.maxValue(MAX_HOPS)),
   outcome: v.picklist(['answered', 'missed', 'seen', 'declined', 'timed-out', 'failed', 'taken-back']),
   hits: Count,
@@ -187,11 +188,9 @@ const TraceShape = v.object({
   detail: v.optional(v.pipe(v.string(), v.maxLength(MAX_DETAIL_CHARS)))
 })
 
-function traceOf(value: unknown, isUrl: (url: unknown) => boolean): Trace | undefined {
+function traceOf(value: unknown): Trace | undefined {
   const result = v.safeParse(TraceShape, value)
   if (!result.success) return undefined
   const { detail, ...trace } = result.output
-  // A visitor has no URL.
-  if ((trace.from !== '' && !isUrl(trace.from)) || !isUrl(trace.to)) return undefined
   return detail === undefined ? trace : { ...trace, detail }
 }

@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import type { Search } from '../../../streams/ports.js'
 import { MAX_URL_LENGTH } from '../../../streams/urls.js'
 import { MAX_ASKING } from '../../xmlrpc/schemas.js'
-import { MAX_DEADLINE_MS, MAX_FIND_BODY_BYTES, MAX_STANDING_MS } from '../limits.js'
+import { MAX_FIND_BODY_BYTES, MAX_FIND_MS, MAX_STANDING_MS } from '../limits.js'
 
 /** Where finds are asked, whatever the path of the peer's URL is. */
 export const FIND_PATH = '/find'
@@ -60,7 +60,7 @@ export function decodeSearch(body: Buffer): Search {
     ...rest,
     pattern: content ? { ...wanted, content } : wanted,
     limit: Math.min(rest.limit, MAX_LIMIT),
-    deadlineMs: Math.min(rest.deadlineMs, standing ? MAX_STANDING_MS : MAX_DEADLINE_MS),
+    deadlineMs: Math.min(rest.deadlineMs, standing ? MAX_STANDING_MS : MAX_FIND_MS),
     ...(standing ? { standing } : {}),
     ...(trace ? { trace } : {})
   }

@@ -5,7 +5,7 @@ import type { Finding } from '../../../streams/ports.js'
 import { failed } from '../abortable.js'
 import { CallFailed } from '../failure.js'
 import { type HttpLimits, LINGER_MS, MAX_BAD_HITS, MAX_FIND_LINE_BYTES } from '../limits.js'
-import { createLineReader } from './answer-lines.js'
+import { createLineReader, type FoundLine } from './answer-lines.js'
 import { createLines } from './lines.js'
 
 /** Its time is over, and it had more to say. */
@@ -19,6 +19,8 @@ export interface ReadInit {
   readonly leftMs: number
 }
 
+type Told = Extract<FoundLine, { type: 'found' }>
+
 /** The findings of an answer; unsubscribing closes the connection. */
 export function readFind(response: IncomingMessage, { scheme, limits, leftMs }: ReadInit): Observable<Finding> {
   return new Observable((subscriber) => {
@@ -26,6 +28,8 @@ export function readFind(response: IncomingMessage, { scheme, limits, leftMs }: 
     const read = createLineReader(scheme)
     let bad = 0
     let wanted = true
+    /** A batch that nobody asked for yet: what is behind the last one may be the end, which nobody has to ask for. */
+    let ahead: Told | undefined
     let reading = false
     let over = false
     /** The connection is somebody else's by now. */
@@ -38,8 +42,19 @@ export function readFind(response: IncomingMessage, { scheme, limits, leftMs }: 
       subscriber.complete()
     }
     const fail = (error: unknown) => end(failed(error))
-    /** Tells the next of what is here. */
-    const tellOne = (): boolean => {
+    const tell = ({ hits, traces }: Told) => {
+      wanted = false
+      let asked = false
+      const next = () => {
+        if (asked) return
+        asked = true
+        wanted = true
+        readOn()
+      }
+      subscriber.next({ type: 'found', hits, ...(traces.length === 0 ? {} : { traces }), next })
+    }
+    /** Whether there may be more to read. */
+    const readOne = (): boolean => {
       const line = lines.take()
       if (line === undefined) return false
       // Somebody is there.
@@ -53,17 +68,7 @@ export function readFind(response: IncomingMessage, { scheme, limits, leftMs }: 
       }
       bad += found.bad
       if (bad > MAX_BAD_HITS) throw new CallFailed('nonsense', `over ${MAX_BAD_HITS} hits are none`)
-      const { hits, traces } = found
-      if (hits.length === 0 && traces.length === 0) return true
-      wanted = false
-      let asked = false
-      const next = () => {
-        if (asked) return
-        asked = true
-        wanted = true
-        readOn()
-      }
-      subscriber.next({ type: 'found', hits, ...(traces.length === 0 ? {} : { traces }), next })
+      if (found.hits.length > 0 || found.traces.length > 0) ahead = found
       return true
     }
     /** A loop, as whoever reads may want more from within. The socket is read from when there is no line left. */
@@ -71,18 +76,24 @@ export function readFind(response: IncomingMessage, { scheme, limits, leftMs }: 
       if (reading) return
       reading = true
       try {
-        while (wanted && !over && !subscriber.closed && tellOne());
+        for (let more = true; more && !over && !subscriber.closed; ) {
+          if (ahead === undefined) more = readOne()
+          else if (wanted) {
+            const found = ahead
+            ahead = undefined
+            tell(found)
+          } else more = false
+        }
       } catch (error) {
         fail(error)
       }
       reading = false
       if (over) return
-      if (wanted) {
-        if (response.isPaused()) {
-          silence.refresh()
-          response.resume()
-        }
-      } else response.pause()
+      if (ahead !== undefined) response.pause()
+      else if (response.isPaused()) {
+        silence.refresh()
+        response.resume()
+      }
     }
     /** What is behind the last line is only the end, after which the connection can be used again. */
     const letGo = () => {

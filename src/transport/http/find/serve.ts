@@ -1,5 +1,6 @@
 /** From a POST to the last line of a find: who may ask, and what is found on its way out at the pace of whoever asked. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { defer } from 'rxjs'
 import type { Inbound, PeerUrl, Search } from '../../../streams/ports.js'
 import { BadBody, endReadingOn, readBody } from '../body.js'
 import { callerId } from '../caller.js'
@@ -59,7 +60,8 @@ export function createFindHandler({ searched, as, limits, running, pace }: FindH
     response.writeHead(200, { 'Content-Type': FOUND_TYPE, ...PLAIN })
     // Whoever asked learns that we look, whether there is something to tell or not.
     response.flushHeaders()
-    pour(response, searched(search, as()), search.deadlineMs, limits)
+    const finding$ = defer(() => searched(search, as()))
+    pour(response, finding$, search.deadlineMs, limits)
   }
 }
 
