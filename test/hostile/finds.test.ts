@@ -129,7 +129,7 @@ describe('a neighbour that answers', () => {
     ['hits of nothing without end', '{}\n'.repeat(3_000), 'ended', 'late']
   ])('with %s is over, and closed', async (_, piece, type, how) => {
     const { told, answer } = saysFor(piece)
-    const deadlineMs = how === 'late' ? 400 : 15_000
+    const deadlineMs = how === 'late' ? 1_500 : 15_000
     const { last } = await taken((await liar(answer))(searchFor('x', { deadlineMs })))
     expect(last).toMatchObject({ type, ...(type === 'ended' ? { how } : { reason: how }) })
     await expect.poll(() => told.closed, PATIENT).toBe(true)

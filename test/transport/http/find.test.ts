@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { Finding, Hit, Search, Trace, Transport } from '../../../src/streams/ports.js'
 import { MAX_FIND_BODY_BYTES } from '../../../src/transport/http/limits.js'
 import { batches, ENDED, found, hitOf, hitsOf, searchFor, taken } from './finding.js'
-import { connectTo, gate, peer, raw, serverWith, visitor } from './peers.js'
+import { all, connectTo, gate, peer, raw, serverWith, visitor } from './peers.js'
 
 /** Far more than anything here takes, also on a machine with much else to do. */
 const PATIENT = { timeout: 10_000 }
@@ -272,10 +272,10 @@ describe('a find', () => {
 
   test('whose time is over ends as late, also when its source does not', async () => {
     const { url } = await peer({ searched: () => NEVER })
-    expect((await taken(findBy(visitor(), url, searchFor('x', { deadlineMs: 50 })))).last).toEqual({
-      type: 'ended',
-      how: 'late'
-    })
+    const us = visitor()
+    await all(us.hello(url))
+    const { last } = await taken(findBy(us, url, searchFor('x', { deadlineMs: 1_000 })))
+    expect(last).toEqual({ type: 'ended', how: 'late' })
   })
 })
 
@@ -491,13 +491,13 @@ describe('an answer', () => {
     const silent = await neighbour((response) => {
       response.writeHead(200, { 'Content-Type': 'application/x-ndjson' }).flushHeaders()
     })
-    const us = await peer({}, { limits: { findIdleTimeoutMs: 300 } })
+    const us = await peer({}, { limits: { findIdleTimeoutMs: 1_000 } })
     expect((await taken(findBy(us, silent.url))).last).toMatchObject({ type: 'failed', reason: 'timed-out' })
     const quiet = await neighbour((response) => {
       response.writeHead(200, { 'Content-Type': 'application/x-ndjson' }).flushHeaders()
       let count = 0
       const timer = setInterval(() => {
-        if (++count < 12) response.write('\n')
+        if (++count < 30) response.write('\n')
         else {
           clearInterval(timer)
           response.end(`${END}\n`)

@@ -6,7 +6,7 @@ import { failed } from '../abortable.js'
 import type { Carrier } from '../carrier.js'
 import { exchange } from '../client.js'
 import { DEADLINE_GRACE_MS, FAIR_PART, type HttpLimits, MAX_OPEN_FINDS } from '../limits.js'
-import { encodeSearch, FIND_PATH, FIND_TYPE, FOUND_TYPE } from './message.js'
+import { encodeSearch, FIND_PATH, FIND_TYPE, FOUND_TYPE, isOfType } from './message.js'
 import { LATE, readFind } from './read.js'
 
 export interface AskerInit {
@@ -84,13 +84,13 @@ function openFind(line: FindLine, search: Search): Observable<Answering | Findin
       ...line,
       method: 'POST',
       path: FIND_PATH,
-      headers: { 'Content-Type': FIND_TYPE, 'User-Agent': 'p2p-rx', Accept: FOUND_TYPE },
+      headers: { 'Content-Type': FIND_TYPE, 'User-Agent': 'p2p-rx', 'Accept-Encoding': 'identity' },
       body: encodeSearch(search),
       signal: abort.signal
     }).then(
       (response) => {
         const { statusCode = 0, headers } = response
-        answering = !subscriber.closed && statusCode === 200 && headers['content-type'] === FOUND_TYPE
+        answering = !subscriber.closed && statusCode === 200 && isOfType(headers['content-type'], FOUND_TYPE)
         if (answering) subscriber.next({ type: 'answering', response })
         else {
           response.destroy()

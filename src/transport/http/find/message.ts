@@ -10,6 +10,11 @@ export const FIND_PATH = '/find'
 export const FIND_TYPE = 'application/json'
 export const FOUND_TYPE = 'application/x-ndjson'
 
+/** Whether a `Content-Type` says this, whatever else it says. */
+export function isOfType(header: string | undefined, type: string): boolean {
+  return header?.split(';', 1)[0]?.trim().toLowerCase() === type
+}
+
 const VERSION = 1
 /** Hits that one find may want; who wants more gets this many. */
 const MAX_LIMIT = 250_000

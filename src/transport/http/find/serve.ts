@@ -9,7 +9,7 @@ import { type HttpLimits, MAX_FIND_BODY_BYTES } from '../limits.js'
 import type { Pace } from '../pace.js'
 import { refuse } from '../refuse.js'
 import { endLine } from './answer-lines.js'
-import { BadSearch, decodeSearch, FIND_TYPE, FOUND_TYPE } from './message.js'
+import { BadSearch, decodeSearch, FIND_TYPE, FOUND_TYPE, isOfType } from './message.js'
 import { createOpenFinds } from './open-finds.js'
 import { pour } from './pour.js'
 
@@ -27,7 +27,7 @@ export function createFindHandler({ searched, as, limits, running, pace }: FindH
   const finds = createOpenFinds()
 
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    if (!isJson(request.headers['content-type'])) {
+    if (!isOfType(request.headers['content-type'], FIND_TYPE)) {
       refuse(response, 415, {}, true, `A find is ${FIND_TYPE}`)
       return
     }
@@ -72,10 +72,6 @@ function decline(response: ServerResponse): void {
   const line = `${endLine('declined')}\n`
   response.writeHead(200, { 'Content-Type': FOUND_TYPE, ...PLAIN, 'Content-Length': line.length })
   response.end(line)
-}
-
-function isJson(type: string | undefined): boolean {
-  return type?.split(';', 1)[0]?.trim().toLowerCase() === FIND_TYPE
 }
 
 /** The body; nothing, and the request refused, where it cannot be read. */
