@@ -1,7 +1,8 @@
 /** Reads the body of a call, never more of it than allowed. */
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
+import { LINGER_MS } from './limits.js'
 
 /** Why a body cannot be read. `gone` means there is nobody left to tell. */
 export class BadBody extends Error {
@@ -63,4 +64,15 @@ function collect(stream: Readable, maxBytes: number, onError: 'broken' | 'gone')
     stream.once('error', () => stop(onError))
     stream.once('close', () => stop(onError))
   })
+}
+
+/**
+ * Ends an answer to a body that is not read to its end. Ending at once would close with bytes unread, and the reset would
+ * wipe out the answer before its reader sees it.
+ */
+export function endReadingOn(request: IncomingMessage, response: ServerResponse): void {
+  const linger = setTimeout(() => response.end(), LINGER_MS)
+  request.once('end', () => response.end())
+  response.once('close', () => clearTimeout(linger))
+  request.resume()
 }

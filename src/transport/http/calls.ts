@@ -5,9 +5,9 @@ import { decodeCall, encodeFault } from '../xmlrpc/codec.js'
 import { type Door, dispatch } from '../xmlrpc/serve.js'
 import { XmlRpcError } from '../xmlrpc/xmlrpc-error.js'
 import { createAnswer } from './answer.js'
-import { BadBody, readBody } from './body.js'
+import { BadBody, endReadingOn, readBody } from './body.js'
 import { callerAddress, isFromHere, mayName } from './caller-address.js'
-import { type HttpLimits, LINGER_MS } from './limits.js'
+import type { HttpLimits } from './limits.js'
 import type { Pace } from './pace.js'
 import { refuse } from './refuse.js'
 
@@ -76,14 +76,10 @@ function refuseBody(request: IncomingMessage, response: ServerResponse, error: u
       refuse(response, 415, { 'Accept-Encoding': 'gzip, identity' }, true)
       return
     case 'too-big': {
-      // Ending now would close with bytes unread, and the reset would wipe out the answer before its reader sees it.
       const fault = encodeFault(OTHER_FAULT, `A call has at most ${maxBodyBytes} bytes.`)
       response.writeHead(200, { 'Content-Type': 'text/xml', 'Content-Length': fault.length, Connection: 'close' })
       response.write(fault)
-      const linger = setTimeout(() => response.end(), LINGER_MS)
-      request.once('end', () => response.end())
-      response.once('close', () => clearTimeout(linger))
-      request.resume()
+      endReadingOn(request, response)
     }
   }
 }

@@ -37,6 +37,12 @@ export interface HttpLimits {
   readonly dataHeadTimeoutMs: number
   /** Between two pieces of an answer's body, counted only while we wait for one. */
   readonly idleTimeoutMs: number
+  /** A find that has nothing to tell says so this often, with an empty line. */
+  readonly findHeartbeatMs: number
+  /** How long the answer to a find may be silent: three empty lines. */
+  readonly findIdleTimeoutMs: number
+  /** How long whoever asked may leave lines unread: longer than for other answers, as its own reader may be slow, too. */
+  readonly findSlowReaderTimeoutMs: number
 }
 
 export const DEFAULT_LIMITS: HttpLimits = {
@@ -55,11 +61,16 @@ export const DEFAULT_LIMITS: HttpLimits = {
   foreignDeadlineMs: 4_500,
   connectTimeoutMs: 2_000,
   dataHeadTimeoutMs: 10_000,
-  idleTimeoutMs: 10_000
+  idleTimeoutMs: 10_000,
+  findHeartbeatMs: 10_000,
+  findIdleTimeoutMs: 30_000,
+  findSlowReaderTimeoutMs: 60_000
 }
 
 /** What a query may take beyond its own deadline before the server answers for it. */
 export const DEADLINE_GRACE_MS = 250
+/** Part of its time a question must still have when its turn comes: with less, silence is no fault of the neighbour's. */
+export const FAIR_PART = 0.5
 /** Longest deadline a p2p-rx caller may set: a question holds a place and a socket at every hop. */
 export const MAX_DEADLINE_MS = 30_000
 /** A call that takes long sends a line feed this often; well below `idleTimeoutMs`, so that the caller keeps waiting. */
@@ -100,3 +111,24 @@ export const MAX_LENT_BUFFERS = 64
 export const MAX_LENT_BUFFERS_PER_ADDRESS = 24
 /** What those make do with, one each: with a connection each, 16 MiB for all. */
 export const SPARE_BYTES = 32_768
+/** A find as it is asked: a pattern, six URLs of a history, and hundreds of those who are asked at the same time. */
+export const MAX_FIND_BODY_BYTES = 65_536
+/** One line of its answer, line feed included: many hits with usual names, one with the longest name and all its lines. */
+export const MAX_FIND_LINE_BYTES = 65_536
+/** Hits on one line, and calls that are told on it. */
+export const MAX_HITS_PER_LINE = 64
+/** URLs that the hits of one line have between them: a line of hits with many holders becomes several. */
+export const MAX_URLS_PER_LINE = 128
+/** Hits of an answer that are not as they have to be: some may be another program's idea of a name, more are malice. */
+export const MAX_BAD_HITS = 1_000
+/** Finds that are open at once, and those among them that stay open: each holds a connection, at every hop. */
+export const MAX_FINDS = 128
+export const MAX_STANDING_FINDS = 64
+/** The same of one address or member: a peer passes on what it is asked and has some of its own. */
+export const MAX_FINDS_PER_CALLER = 32
+export const MAX_STANDING_FINDS_PER_CALLER = 8
+/** Longest deadline of a find, and of one that stays open: its asker asks anew every ten minutes. */
+export const MAX_FIND_MS = 120_000
+export const MAX_STANDING_MS = 660_000
+/** Finds that we have open with neighbours; each holds a socket. One of them is kept for later for each neighbour. */
+export const MAX_OPEN_FINDS = 256

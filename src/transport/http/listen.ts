@@ -15,6 +15,8 @@ import { tinyMethods } from '../xmlrpc/tiny.js'
 import { addressesAt, spellingsAt, urlAt } from './addresses.js'
 import { createCallHandler } from './calls.js'
 import { createDataHandler } from './files.js'
+import { FIND_PATH } from './find/message.js'
+import { createFindHandler } from './find/serve.js'
 import type { HttpLimits } from './limits.js'
 import { createPace } from './pace.js'
 import type { RateLimits } from './rates.js'
@@ -63,6 +65,8 @@ export function listen(
     const pace = createPace(limits.callsPerSecond)
     const main = createCallHandler(mainDoor(self, speaker, tiny), limits, running, pace)
     const simple = createCallHandler(simpleDoor(speaker), limits, running, pace)
+    const { searched } = inbound
+    const find = searched && createFindHandler({ searched, as: () => announced, limits, running, pace })
     const data = createDataHandler({ holdings: inbound, limits, slots, rates })
     const { server, end } = createPeerServer({
       host,
@@ -73,7 +77,8 @@ export function listen(
       calls: new Map([
         ['/', main],
         ['/RPC2', main],
-        [SIMPLE_PATH, simple]
+        [SIMPLE_PATH, simple],
+        ...(find === undefined ? [] : [[FIND_PATH, find] as const])
       ])
     })
     server.once('error', (error: NodeJS.ErrnoException) => subscriber.error(listenError(error, host, port)))

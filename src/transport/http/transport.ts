@@ -28,8 +28,10 @@ import { addressesAt } from './addresses.js'
 import { type Carrier, IN_THE_CLEAR } from './carrier.js'
 import { DataPool } from './data/pool.js'
 import { askHashes, askRoot, type DataLine, openRead } from './data/read.js'
+import { createAsker } from './find/ask.js'
 import {
   DEFAULT_LIMITS,
+  FAIR_PART,
   type HttpLimits,
   MAX_CONTROL_SOCKETS_PER_PEER,
   MAX_FREE_SOCKETS_PER_PEER,
@@ -47,8 +49,6 @@ const HAND_OVER_DEADLINE_MS = 5_000
 const LIST_DEADLINE_MS = 10_000
 /** From the first sign of an answer to its end: a neighbour that brings a large file first takes its time, but not for ever. */
 const MAX_ANSWERING_MS = 600_000
-/** Part of its time a question must still have when its turn comes: with less, silence is no fault of the neighbour's. */
-const FAIR_PART = 0.5
 /** Neighbours whose dialect is remembered, a few times the peers one knows; the one learnt first goes first. */
 const MAX_LEARNT = 1_024
 
@@ -117,6 +117,8 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
   const addresses = () => (us === undefined ? [] : addressesAt(us, host, boundPort))
   // Only a peer that listens, and so is closed one day, keeps connections for calls.
   let control: Agent | undefined
+  // Finds stay open for long: queries must not have to wait for their connections.
+  let finds: Agent | undefined
   const slots = { ...DEFAULT_SLOTS, ...(options.uploadSlots === undefined ? {} : { slots: options.uploadSlots }) }
   const rates = new RateLimits(options.rates)
   const pool = new DataPool({
@@ -205,11 +207,16 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
     }, MISSED)
   }
 
+  const find = createAsker({ carrier, limits, budget, speaking })
+
   return {
     listen: (inbound) =>
       defer(() => {
         const agent = carrier.agent(keepAlive(MAX_CONTROL_SOCKETS_PER_PEER, limits))
         control = agent
+        // No bound here: their number has one, and whoever waits for a connection seems to be silent.
+        const findAgent = carrier.agent({ keepAlive: true, maxFreeSockets: 1, timeout: limits.keepAliveTimeoutMs })
+        finds = findAgent
         const init = { url, host, port, self, member, limits, slots, rates, tinyPassword: options.tinyPassword }
         return listen(init, ofOurKind(inbound, carrier)).pipe(
           map((bound) => {
@@ -220,7 +227,9 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
           finalize(() => {
             us = undefined
             control = undefined
+            finds = undefined
             agent.destroy()
+            findAgent.destroy()
             pool.closeAll()
           })
         )
@@ -306,6 +315,18 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
           )
         )
       ),
+
+    find: (peer, search) =>
+      defer(() => {
+        const { history, asking } = search
+        // Taken now: the asker may change its lists while this waits for a place.
+        const copy = { ...search, history: respelled([...history], us, 'p2prx'), asking: [...asking] }
+        return find(peer, copy, finds).pipe(
+          tap((finding) => {
+            if (finding.type === 'failed') learnt.delete(peer)
+          })
+        )
+      }),
 
     list: (peer, after) =>
       budget(
