@@ -28,7 +28,8 @@ export function matchedLines({ name, lines = [] }: FoundFile): readonly string[]
 
 /** The table while it grows: what fits into the window, and how many more there are. */
 export function windowOf(files: readonly FoundFile[], columns: number, height: number): readonly string[] {
-  const room = Math.max(1, height - 2)
+  // Beside the head and the last line, one where the cursor stands.
+  const room = Math.max(1, height - 3)
   const shown = files.length <= room ? files : files.slice(0, room - 1)
   const rows = [FIND_HEAD, ...shown.map((file) => cut(printable(findRow(file)), columns))]
   return shown.length === files.length ? rows : [...rows, `and ${files.length - shown.length} more`]
