@@ -17,11 +17,15 @@ const DEFAULT_FIND_TIMEOUT_MS = 15_000
 /** Holders and relays of one file that are told to the user: those of an offer. */
 const MAX_FOUND_HOLDERS = 64
 const MAX_FOUND_RELAYS = 8
+/** Of its other names. */
+const MAX_OTHER_NAMES = 8
 
 /** A file that fits, with all of its holders known so far. */
 export interface FoundFile extends Hit {
   /** The same for the same content, or for the same file of the same holder as long as that has not hashed it. */
   readonly key: string
+  /** What else it is called by some of its holders. */
+  readonly otherNames?: readonly string[]
 }
 
 /** What a find brings, and how it went. */
@@ -117,10 +121,13 @@ function createFound(): (hit: Hit) => FoundFile {
   }
 }
 
-function joined(known: FoundFile, { holders, relays, hops }: Hit): FoundFile {
+function joined(known: FoundFile, { name, holders, relays, hops }: Hit): FoundFile {
   const passing = [...new Set([...(known.relays ?? []), ...(relays ?? [])])].slice(0, MAX_FOUND_RELAYS)
+  const { otherNames = [] } = known
+  const isOther = name !== known.name && !otherNames.includes(name) && otherNames.length < MAX_OTHER_NAMES
   return {
     ...known,
+    ...(isOther ? { otherNames: [...otherNames, name] } : {}),
     holders: [...new Set([...known.holders, ...holders])].slice(0, MAX_FOUND_HOLDERS),
     ...(passing.length === 0 ? {} : { relays: passing }),
     hops: Math.min(known.hops, hops)

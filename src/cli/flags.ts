@@ -7,6 +7,8 @@ const MAX_PORT = 65_535
 const MAX_TIMEOUT_SECONDS = 600
 /** Uploads at a time; each holds a file open. */
 const MAX_SLOTS = 384
+/** Files of one find: the peer's own cap. */
+const MAX_LIMIT = 250_000
 
 /** An option that can also be given in the environment: `--secret-file` as `P2PRX_SECRET_FILE`. */
 export function option(flags: string, description: string): Option {
@@ -55,6 +57,12 @@ function slotNumber(value: string): number {
   throw new InvalidArgumentError(`Give a whole number from 1 to ${MAX_SLOTS}.`)
 }
 
+function limitNumber(value: string): number {
+  const limit = Number(value)
+  if (/^\d+$/.test(value) && limit >= 1 && limit <= MAX_LIMIT) return limit
+  throw new InvalidArgumentError(`Give a whole number from 1 to ${MAX_LIMIT}.`)
+}
+
 export const count = (_: unknown, soFar = 0) => soFar + 1
 
 export const dirOption = (description: string) => option('--dir <folder>', description)
@@ -83,6 +91,12 @@ export const upOption = () =>
 export const downOption = () => rateOption('--down', 'the most that is received')
 
 export const tinyPasswordOption = (description: string) => option('--tiny-password-file <file>', description)
+export const limitOption = () =>
+  option('--limit <number>', 'different files at most; default 1000').argParser(limitNumber)
+export const findTimeoutOption = () =>
+  option('--timeout <seconds>', 'how long to wait for peers that do not answer; default 15, at most 120').argParser(
+    seconds
+  )
 
 /** All that can be said to `start`, and to `join` when it starts at once. */
 export function withStartOptions(command: Command): Command {

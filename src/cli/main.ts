@@ -2,13 +2,17 @@
 /** The program `p2p-rx`: what can be said on the command line. Each command is loaded only when it is run. */
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, Option } from 'commander'
+import type { Spoken } from './completion.js'
 import type { DoctorFlags } from './doctor.js'
+import type { FindFlags } from './find.js'
 import {
   count,
   dirOption,
   downOption,
+  findTimeoutOption,
   hostOption,
   jsonOption,
+  limitOption,
   networkOption,
   noProgressOption,
   option,
@@ -28,9 +32,11 @@ import type { HashFlags } from './hash.js'
 import type { InviteFlags } from './invite.js'
 import type { JoinFlags } from './join.js'
 import type { LsFlags } from './ls.js'
+import type { LsNetworkFlags } from './ls-network.js'
 import type { NetworkListFlags, RotateFlags } from './network.js'
 import type { NetworkFlags } from './networks.js'
 import type { PeersFlags } from './peers.js'
+import type { QueryFlags } from './query.js'
 import type { StartFlags } from './start.js'
 import type { StatusFlags } from './status.js'
 
@@ -137,21 +143,78 @@ program
   })
 
 program
+  .command('find')
+  .description('find all files whose names fit, in everybody\'s folders: words, or a glob like "*.pdf"')
+  .argument('<pattern...>', 'words that all occur in the name, in any case of letters, or a pattern with * ? [ or {')
+  .addOption(option('--regex', 'the pattern is a regular expression (RE2), found anywhere in the name'))
+  .addOption(option('--content', 'look in the lines of text files, where their owners allow it'))
+  .addOption(option('--name', 'the pattern is the whole name of a file'))
+  .addOption(limitOption())
+  .addOption(findTimeoutOption())
+  .addOption(option('--trace', 'show who was asked by whom, and what came of it'))
+  .addOption(peerOption())
+  .addOption(peersOption())
+  .addOption(runningDirOption())
+  .addOption(runningStateDirOption())
+  .addOption(networkOption())
+  .addOption(option('--no-progress', 'no table that grows, also on a terminal'))
+  .addOption(jsonOption('files'))
+  .action(async (words: string[], flags: FindFlags, command: Command) => {
+    const { find } = await import('./find.js')
+    process.exitCode = await find(words, withoutOverruled(flags, command))
+  })
+
+program
+  .command('query')
+  .description('ask who has the file of a name, and fetch nothing')
+  .argument('<name>', 'path inside the share, like notes/todo.txt')
+  .addOption(findTimeoutOption())
+  .addOption(option('--trace', 'show who was asked by whom; Python peers are left out, as they cannot tell'))
+  .addOption(peerOption())
+  .addOption(peersOption())
+  .addOption(runningDirOption())
+  .addOption(runningStateDirOption())
+  .addOption(networkOption())
+  .addOption(jsonOption('the offer'))
+  .action(async (name: string, flags: QueryFlags, command: Command) => {
+    const { query } = await import('./query.js')
+    process.exitCode = await query(name, withoutOverruled(flags, command))
+  })
+
+program
   .command('ls')
-  .description('list what the peer that runs shares, what a folder would share, or what a peer shares')
+  .description('list what the peer that runs shares, what a folder would share, what a peer shares, or all in reach')
   .addOption(dirOption('the folder; default: this one'))
   .addOption(runningStateDirOption())
   .addOption(new Option('--peer <url>', 'list what this peer shares instead'))
-  .addOption(networkOption('the private network of https: peers'))
+  .addOption(
+    option(
+      '--network [name]',
+      'list every file in reach, with its number of copies; with --peer and a name: its network'
+    )
+  )
+  .addOption(new Option('--rare', 'of those in reach, only what one peer has'))
+  .addOption(findTimeoutOption())
   .addOption(jsonOption('files'))
-  .action(async (flags: LsFlags, command: Command) => {
+  .action(async (given: Omit<LsFlags, 'network'> & { network?: string | true; rare?: boolean }, command: Command) => {
+    const { rare = false, ...flags } = given
     // Not commander's `conflicts`: that would also count a P2PRX_DIR meant for `start`.
     if (flags.peer !== undefined && command.getOptionValueSource('dir') === 'cli')
       command.error('error: list a folder or a peer, not both; leave out --dir or --peer')
     if (flags.peer !== undefined && command.getOptionValueSource('stateDir') === 'cli')
       command.error('error: list a peer that runs or another, not both; leave out --state-dir or --peer')
+    const isTyped = command.getOptionValueSource('network') === 'cli'
+    // Typed without a name it hides the one of the environment.
+    const network = flags.network === true ? process.env.P2PRX_NETWORK : flags.network
+    if (rare || flags.network === true || (isTyped && flags.peer === undefined)) {
+      const { lsNetwork } = await import('./ls-network.js')
+      const peer = flags.peer === undefined ? undefined : [flags.peer]
+      const asked: LsNetworkFlags = { ...withoutOverruled({ ...flags, rare, network }, command), peer }
+      process.exitCode = await lsNetwork(asked)
+      return
+    }
     const { ls } = await import('./ls.js')
-    process.exitCode = await ls(withoutOverruled(flags, command))
+    process.exitCode = await ls(withoutOverruled({ ...flags, network }, command))
   })
 
 program
@@ -263,6 +326,26 @@ for (const verb of ['ban', 'unban'] as const)
       const { changeBans } = await import('./ban.js')
       process.exitCode = await changeBans(verb, ids, flags)
     })
+
+program
+  .command('completion')
+  .description(
+    'print a script that completes commands, flags and found names; for bash: source <(p2p-rx completion bash)'
+  )
+  .argument('<shell>', 'bash, zsh or fish')
+  .action(async (shell: string) => {
+    const { completion } = await import('./completion.js')
+    process.exitCode = completion(shell, program.commands.map(spoken))
+  })
+
+/** What can be said to a command, for the scripts of completion. */
+function spoken(command: Command): Spoken {
+  return {
+    names: [command.name(), ...command.aliases()],
+    flags: [...command.options.flatMap(({ long }) => long ?? []), '--help'],
+    commands: command.commands.map(spoken)
+  }
+}
 
 /** Commander's `error: …` and its `(Did you mean …?)` as one line of ours. */
 function writeUsageError(text: string, write: (text: string) => void): void {

@@ -33,6 +33,11 @@ export function answer(text: string, style?: Style): void {
   writeLine(process.stdout, text, style)
 }
 
+/** One line of data for `cut` and its like, on stdout: no field can hold the tab between them. */
+export function answerFields(fields: readonly string[]): void {
+  process.stdout.write(`${fields.map(printable).join('\t')}\n`)
+}
+
 /** One line of data for programs, on stdout. */
 export function writeJson(value: unknown): void {
   // JSON escapes the control characters below U+0020 itself; a terminal acts on these just as well.

@@ -110,7 +110,8 @@ function line(name: string, drawn: string, details: string, columns: number): st
   return `${shortened(shown, Math.max(LEAST_NAME_CHARS, room))} ${details}`
 }
 
-function shortened(text: string, chars: number): string {
+/** Cut out of the middle. */
+export function shortened(text: string, chars: number): string {
   // By code points, so that no half of a surrogate pair is left.
   const points = Array.from(text)
   if (points.length <= chars) return text

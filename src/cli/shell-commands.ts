@@ -1,10 +1,16 @@
 /** What each command of the shell does with the peer. */
 import { firstValueFrom, lastValueFrom, type Observable, takeUntil, tap } from 'rxjs'
+import { findLines } from '../control/find-lines.js'
 import type { Ledger } from '../control/ledger.js'
 import { P2pError, type SharedFile } from '../index.js'
 import { formatRate } from './amounts.js'
 import { createBoard } from './board.js'
 import { fetchNames, isPattern, type Outcome } from './fetching.js'
+import { summaryOf } from './find.js'
+import { gather, tableOutput } from './find-output.js'
+import { nothingFound } from './finder.js'
+import { createFindings } from './findings.js'
+import { keepLastFind } from './last-find.js'
 import { fileRow, formatSize, peerRow, type Say, say, sentenceOf } from './output.js'
 import { tellFolder } from './results.js'
 import { HELP, type ShellCommand } from './shell-line.js'
@@ -23,8 +29,8 @@ export interface ShellCommandsInit {
   readonly tell: Say
   /** Whether a transfer may draw a bar. */
   readonly progress: boolean
-  /** Told of the files another peer listed. */
-  readonly listed: (files: readonly SharedFile[]) => void
+  /** Told of the files another peer listed, or a find brought. */
+  readonly listed: (files: readonly Pick<SharedFile, 'name'>[]) => void
 }
 
 /** Runs a command; what goes wrong is told, and only what nobody expected is thrown. */
@@ -44,6 +50,8 @@ async function run(command: ShellCommand, init: ShellCommandsInit): Promise<void
   switch (command.type) {
     case 'fetch':
       return fetchFiles(command.names, init)
+    case 'find':
+      return findFiles(command.pattern, init)
     case 'hello':
       return meet(command.url, init)
     case 'ls':
@@ -84,6 +92,23 @@ async function fetchFiles(names: readonly string[], init: ShellCommandsInit): Pr
     await lastValueFrom(outcome$.pipe(tap((outcome) => tellOutcome(outcome, board.say, init.tell))), {
       defaultValue: undefined
     })
+  } finally {
+    board.stop()
+  }
+}
+
+async function findFiles(pattern: string, { ledger, stop$, progress, tell, listed }: ShellCommandsInit): Promise<void> {
+  const board = await createBoard(progress)
+  try {
+    const findings = createFindings()
+    const line$ = findLines(ledger.peer, { pattern }).pipe(takeUntil(stop$))
+    const tookMs = await gather(line$, findings, tableOutput(findings, board, tell))
+    const files = findings.files()
+    listed(files)
+    await keepLastFind(files)
+    const known = await firstValueFrom(ledger.peer.peers$)
+    if (files.length === 0) say(`${nothingFound(`Nothing fits ${pattern}`, known, false).message}.`, 'yellow')
+    else for (const sentence of summaryOf(findings, known, { tookMs })) say(sentence)
   } finally {
     board.stop()
   }

@@ -6,15 +6,17 @@ export type ShellCommand =
   | { readonly type: 'fetch'; readonly names: readonly string[] }
   /** A cap; without a number there is none. */
   | { readonly type: 'up' | 'down'; readonly bytesPerSecond?: number }
+  | { readonly type: 'find'; readonly pattern: string }
   | { readonly type: 'hello'; readonly url: string }
   | { readonly type: 'ls'; readonly url?: string }
   | { readonly type: 'peers' | 'limits' | 'help' | 'exit' | 'nothing' }
   | { readonly type: 'wrong'; readonly message: string }
 
-const COMMANDS = ['down', 'exit', 'fetch', 'hello', 'help', 'limits', 'ls', 'peers', 'up'] as const
+const COMMANDS = ['down', 'exit', 'fetch', 'find', 'get', 'hello', 'help', 'limits', 'ls', 'peers', 'up'] as const
 
 export const HELP = `fetch NAME     find a file by name in the network and bring it here; photos/** or *.pdf for many,
-               several names each in quotes
+               several names each in quotes; also as get NAME
+find PATTERN   all files in reach whose names have these words, or fit a glob like *.pdf
 hello URL      introduce another peer, like http://127.0.0.1:4243
 peers          the peers known so far
 ls [URL]       the files shared here, or by another peer
@@ -32,7 +34,12 @@ export function parseShellLine(line: string): ShellCommand {
     case '':
       return { type: 'nothing' }
     case 'fetch':
-      return argument ? { type: 'fetch', names: severalNames(rest) ?? [argument] } : wrong('Say which file: fetch NAME')
+    case 'get':
+      return argument
+        ? { type: 'fetch', names: severalNames(rest) ?? [argument] }
+        : wrong(`Say which file: ${word} NAME`)
+    case 'find':
+      return argument ? { type: 'find', pattern: argument } : wrong('Say what to look for: find PATTERN')
     case 'hello':
       return argument ? { type: 'hello', url: argument } : wrong('Say which peer: hello http://HOST:PORT')
     case 'ls':
@@ -79,7 +86,7 @@ export interface Completable {
 export function completeShellLine(line: string, { names, urls }: Completable): [string[], string] {
   const [, word = '', gap = '', rest = ''] = /^\s*(\S*)(\s*)(.*)$/s.exec(line) ?? []
   if (gap === '') return [startingWith(word, COMMANDS).map((command) => `${command} `), word]
-  if (word === 'fetch') return [startingWith(rest, names), rest]
+  if (word === 'fetch' || word === 'get') return [startingWith(rest, names), rest]
   if (word === 'up' || word === 'down') return [startingWith(rest, ['none']), rest]
   if (word === 'ls' || word === 'hello') return [startingWith(rest, urls), rest]
   return [[], rest]

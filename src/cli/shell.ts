@@ -3,12 +3,13 @@ import { createInterface, type Interface } from 'node:readline'
 import type { Ledger } from '../control/ledger.js'
 import type { Peer, SharedFile } from '../index.js'
 import { loadHistory, MAX_HISTORY_LINES, saveHistory } from './history.js'
+import { loadLastFind } from './last-find.js'
 import { answer, say } from './output.js'
 import { createShellCommands, type ShellLimits } from './shell-commands.js'
 import { completeShellLine, parseShellLine } from './shell-line.js'
 import type { Stops } from './stop.js'
 
-/** Names kept for completion after `ls URL`: more than anybody pages through with Tab, about 1 MB. */
+/** Names kept for completion after `find` and `ls URL`: more than anybody pages through with Tab, about 1 MB. */
 const MAX_REMEMBERED_NAMES = 10_000
 
 export interface ShellOptions {
@@ -22,7 +23,7 @@ export interface ShellOptions {
 /** Runs commands until `exit`, the end of stdin, or a stop. */
 export async function runShell(ledger: Ledger, { stops, json, progress, limits }: ShellOptions): Promise<void> {
   const interactive = process.stdin.isTTY && process.stderr.isTTY
-  const completable = watchCompletable(ledger.peer)
+  const completable = watchCompletable(ledger.peer, interactive ? await loadLastFind() : [])
   const history = { newestFirst: interactive ? await loadHistory() : [] }
   const lines = createInterface({
     input: process.stdin,
@@ -90,11 +91,11 @@ function closed(lines: Interface): boolean {
   return (lines as Interface & { readonly closed: boolean }).closed
 }
 
-/** What Tab offers: own files, those the last listing of a peer showed, and peers. */
-function watchCompletable(peer: Peer) {
+/** What Tab offers: own files, those that the last finds and listings showed, and peers. */
+function watchCompletable(peer: Peer, found: readonly string[]) {
   const seen: { shared: readonly string[]; listed: readonly string[]; urls: readonly string[] } = {
     shared: [],
-    listed: [],
+    listed: found,
     urls: []
   }
   const subscription = peer.shared$.subscribe((files) => {
@@ -112,7 +113,7 @@ function watchCompletable(peer: Peer) {
     get urls() {
       return seen.urls
     },
-    remember: (files: readonly SharedFile[]) => {
+    remember: (files: readonly Pick<SharedFile, 'name'>[]) => {
       seen.listed = [...seen.listed, ...files.map(({ name }) => name)].slice(-MAX_REMEMBERED_NAMES)
     },
     stop: () => subscription.unsubscribe()

@@ -7,13 +7,14 @@ import type {
   FolderProgress,
   Handed,
   KnownPeer,
+  Offer,
   PeerEvent,
   Progress,
   Rates,
   SharedFile
 } from '../index.js'
 import { failure, isFailure } from './failure.js'
-import type { Done, Dropped, Failure, RatesChange, Status } from './messages.js'
+import type { Done, Dropped, Failure, FindBody, FindLine, RatesChange, Status } from './messages.js'
 import { reachable } from './socket.js'
 
 /** The longest line is a progress with all its holders, or one that failed to fetch a large folder. */
@@ -26,6 +27,8 @@ export interface ControlClient {
   readonly files: () => Observable<SharedFile | Failure>
   readonly fetch: (name: string, options?: FetchOptions) => Observable<Progress | Failure>
   readonly fetchAll: (pattern: string, options?: FetchOptions) => Observable<FolderProgress | Failure>
+  readonly query: (name: string) => Observable<Offer | Failure>
+  readonly find: (body: FindBody) => Observable<FindLine | Failure>
   readonly changeRates: (change: RatesChange) => Observable<Rates | Failure>
   readonly rotate: () => Observable<Handed | Failure>
   readonly events: () => Observable<PeerEvent | Dropped | Failure>
@@ -42,6 +45,8 @@ export function createControlClient(socketPath: string): ControlClient {
     events: () => get('/v1/events', 'lines'),
     fetch: (name, options) => post('/v1/fetch', { name, ...options }, 'lines'),
     fetchAll: (pattern, options) => post('/v1/fetch-all', { pattern, ...options }, 'lines'),
+    query: (name) => post('/v1/query', { name }, 'lines'),
+    find: (body) => post('/v1/find', body, 'lines'),
     rotate: () => post('/v1/network/rotate', {}, 'lines'),
     changeRates: (change) => post('/v1/rates', change, 'one')
   }

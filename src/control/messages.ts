@@ -6,6 +6,7 @@ import {
   check,
   type InferOutput,
   maxLength,
+  maxValue,
   minLength,
   minValue,
   nullish,
@@ -15,12 +16,16 @@ import {
   pipe,
   safeInteger,
   strictObject,
-  string
+  string,
+  union
 } from 'valibot'
-import type { FolderProgress, Progress, Rates } from '../index.js'
+import type { FolderProgress, FoundFile, Progress, Rates, Trace } from '../index.js'
 
 /** PATH_MAX of Linux, as UTF-16 at the most. */
 const MAX_PATH_CHARS = 4_096
+/** What a find may bring, and how long it may take: as the peer has them. */
+export const MAX_FIND_LIMIT = 250_000
+export const MAX_FIND_TIMEOUT_MS = 120_000
 
 const path = pipe(string(), minLength(1), maxLength(MAX_PATH_CHARS))
 const options = {
@@ -40,6 +45,24 @@ export const RATES_BODY = strictObject({
   uploadBytesPerSecondPerPeer: rate,
   downloadBytesPerSecondPerPeer: rate
 })
+export const QUERY_BODY = strictObject({ name: path })
+/** A text is words, or a glob; what else is wrong with a pattern or a number, the peer says. */
+export const FIND_BODY = strictObject({
+  pattern: union([
+    path,
+    strictObject({
+      kind: picklist(['words', 'glob', 'regex', 'name']),
+      text: path,
+      content: optional(boolean())
+    })
+  ]),
+  limit: optional(pipe(number(), safeInteger(), minValue(1), maxValue(MAX_FIND_LIMIT))),
+  timeoutMs: optional(pipe(number(), safeInteger(), minValue(1), maxValue(MAX_FIND_TIMEOUT_MS))),
+  trace: optional(boolean())
+})
+
+/** What to look for, and how. */
+export type FindBody = InferOutput<typeof FIND_BODY>
 
 /** Caps to change. */
 export type RatesChange = InferOutput<typeof RATES_BODY>
@@ -57,6 +80,20 @@ export interface Failure {
   readonly message: string
   readonly advice: string
 }
+
+/** One line of a find: a file when it is first seen, what is new of one that was told, or a call that has ended. */
+export type FindLine =
+  | ({ readonly type: 'found' } & FoundFile)
+  | {
+      readonly type: 'holder-found'
+      /** Of the file. */
+      readonly key: string
+      /** Those that were not told yet. */
+      readonly holders: FoundFile['holders']
+      /** What these call it, where nobody called it so before. */
+      readonly otherNames?: readonly string[]
+    }
+  | ({ readonly type: 'call' } & Trace)
 
 /** Stands in the stream of events for those that came while nobody read. */
 export interface Dropped {

@@ -1,11 +1,14 @@
 /** A stream of values as lines of JSON, at the pace of whoever reads them. */
 import type { ServerResponse } from 'node:http'
-import type { Observable } from 'rxjs'
+import { type Observable, tap } from 'rxjs'
 import { failureOf } from './failure.js'
 import type { Done, Dropped } from './messages.js'
 
-/** What becomes of values while the reader is slow: of a state only the newest counts, of events some are left out. */
-export type WhenSlow = 'keep-newest' | 'drop'
+/** What becomes of values while the reader is slow: of a state only the newest counts, of events some are left out, of hits none. */
+export type WhenSlow = 'keep-newest' | 'drop' | 'keep-all'
+
+/** What a reader may leave unread where nothing may be left out: all hits of the largest find, of the usual length. */
+const MAX_UNREAD_BYTES = 128 * 1024 * 1024
 
 const DONE: Done = { type: 'done' }
 
@@ -32,9 +35,13 @@ export function pour(response: ServerResponse, value$: Observable<object>, whenS
     slow = false
     catchUp()
   })
-  const subscription = value$.subscribe({
+  const checkUnread = () => {
+    if (response.writableLength > MAX_UNREAD_BYTES) throw tooSlow()
+  }
+  const kept$ = whenSlow === 'keep-all' ? value$.pipe(tap(checkUnread)) : value$
+  const subscription = kept$.subscribe({
     next(value) {
-      if (!slow) write(value)
+      if (!slow || whenSlow === 'keep-all') write(value)
       else if (whenSlow === 'drop') dropped += 1
       else newest = value
     },
@@ -43,3 +50,9 @@ export function pour(response: ServerResponse, value$: Observable<object>, whenS
   })
   response.on('close', () => subscription.unsubscribe())
 }
+
+const tooSlow = () =>
+  Object.assign(new Error('Whoever asked does not read what was found'), {
+    code: 'BUSY',
+    advice: 'Ask for less with --limit.'
+  })

@@ -19,8 +19,18 @@ import type { GenericSchema } from 'valibot'
 import type { Handed } from '../index.js'
 import { readBody } from './body.js'
 import { failure, failureOf, isFailure } from './failure.js'
+import { findLines } from './find-lines.js'
 import type { Ledger } from './ledger.js'
-import { type Done, type Failure, FETCH_ALL_BODY, FETCH_BODY, RATES_BODY, type Status } from './messages.js'
+import {
+  type Done,
+  type Failure,
+  FETCH_ALL_BODY,
+  FETCH_BODY,
+  FIND_BODY,
+  QUERY_BODY,
+  RATES_BODY,
+  type Status
+} from './messages.js'
 import { pour } from './pour.js'
 import { letGoOf, listenOn } from './socket.js'
 
@@ -139,6 +149,12 @@ export function createControl({
       POST: ordered(FETCH_ALL_BODY, ({ pattern, ...options }, response) =>
         pour(response, untilClosed(peer.fetchAll(pattern, options)), 'keep-newest')
       )
+    },
+    '/v1/query': {
+      POST: ordered(QUERY_BODY, ({ name }, response) => pour(response, untilClosed(peer.query(name)), 'keep-all'))
+    },
+    '/v1/find': {
+      POST: ordered(FIND_BODY, (body, response) => pour(response, untilClosed(findLines(peer, body)), 'keep-all'))
     },
     '/v1/rates': {
       POST: ordered(RATES_BODY, (change, response) => reply(response, 200, ledger.changeRates(change)))

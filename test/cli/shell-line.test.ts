@@ -20,6 +20,11 @@ describe('a line of the shell', () => {
     ['fetch "two words.txt" \'b.txt\'  "c"', { type: 'fetch', names: ['two words.txt', 'b.txt', 'c'] }],
     [`fetch "a" "it's"`, { type: 'fetch', names: ['a', "it's"] }],
     ['fetch photos/**', { type: 'fetch', names: ['photos/**'] }],
+    ['get "a" \'b\'', { type: 'fetch', names: ['a', 'b'] }],
+    ['get', { type: 'wrong', message: 'Say which file: get NAME.' }],
+    ['find two words', { type: 'find', pattern: 'two words' }],
+    ['find "*.pdf"', { type: 'find', pattern: '*.pdf' }],
+    ['find', { type: 'wrong', message: 'Say what to look for: find PATTERN.' }],
     ['up 2M', { type: 'up', bytesPerSecond: 2_097_152 }],
     ['down 500k', { type: 'down', bytesPerSecond: 512_000 }],
     ['down none', { type: 'down' }],
@@ -53,11 +58,12 @@ describe('completion', () => {
   }
 
   test.each([
-    ['', [['down ', 'exit ', 'fetch ', 'hello ', 'help ', 'limits ', 'ls ', 'peers ', 'up '], '']],
+    ['', [['down ', 'exit ', 'fetch ', 'find ', 'get ', 'hello ', 'help ', 'limits ', 'ls ', 'peers ', 'up '], '']],
     ['he', [['hello ', 'help '], 'he']],
     ['x', [[], 'x']],
     ['fetch ', [['no blank.txt', 'notes.txt', 'über.txt'], '']],
     ['fetch no', [['no blank.txt', 'notes.txt'], 'no']],
+    ['get no', [['no blank.txt', 'notes.txt'], 'no']],
     ['fetch no b', [['no blank.txt'], 'no b']],
     ['fetch bad', [[], 'bad']],
     ['fetch http', [[], 'http']],

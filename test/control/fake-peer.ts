@@ -8,7 +8,17 @@ import { onTestFinished } from 'vitest'
 import { createLedger } from '../../src/control/ledger.js'
 import { createControl } from '../../src/control/server.js'
 import { SOCKET_NAME } from '../../src/control/socket.js'
-import type { FetchOptions, FolderProgress, Peer, PeerEvent, Progress, Rates } from '../../src/index.js'
+import type {
+  FetchOptions,
+  FindNews,
+  FindOptions,
+  FolderProgress,
+  FoundFile,
+  Peer,
+  PeerEvent,
+  Progress,
+  Rates
+} from '../../src/index.js'
 
 export interface FakePeer {
   readonly peer: Peer
@@ -16,6 +26,8 @@ export interface FakePeer {
   readonly log: unknown[]
   readonly progress$: Subject<Progress>
   readonly folder$: Subject<FolderProgress>
+  readonly found$: Subject<FoundFile>
+  readonly news$: Subject<FindNews>
   readonly event$: Subject<PeerEvent>
 }
 
@@ -32,8 +44,15 @@ export function fakePeer({ shared$ = of(FILES) } = {}): FakePeer {
   const log: unknown[] = []
   const progress$ = new Subject<Progress>()
   const folder$ = new Subject<FolderProgress>()
+  const found$ = new Subject<FoundFile>()
+  const news$ = new Subject<FindNews>()
   const event$ = new Subject<PeerEvent>()
-  const logged = <T>(what: string, name: string, options: FetchOptions | undefined, work$: Observable<T>) =>
+  const logged = <T>(
+    what: string,
+    name: unknown,
+    options: FetchOptions | FindOptions | undefined,
+    work$: Observable<T>
+  ) =>
     new Observable<T>((subscriber) => {
       log.push([what, name, options])
       return work$.pipe(finalize(() => log.push([`${what} over`, name]))).subscribe(subscriber)
@@ -52,16 +71,16 @@ export function fakePeer({ shared$ = of(FILES) } = {}): FakePeer {
     close: () => Promise.resolve(),
     destroy: () => Promise.resolve(),
     hello: () => NEVER,
-    query: () => NEVER,
+    query: (name) => logged('query', name, undefined, of({ name, size: 1, holders: ['http://ann:1'] })),
     list: () => NEVER,
-    find: () => NEVER,
-    trace: () => NEVER,
+    find: (pattern, options) => logged('find', pattern, options, found$),
+    trace: (pattern, options) => logged('trace', pattern, options, news$),
     watch: () => NEVER,
     fetch: (name, options) => logged('fetch', name, options, progress$),
     fetchAll: (pattern, options) => logged('fetch-all', pattern, options, folder$),
     setRates: (rates: Rates) => log.push(['rates', rates])
   }
-  return { peer, log, progress$, folder$, event$ }
+  return { peer, log, progress$, folder$, found$, news$, event$ }
 }
 
 export async function testFolder(): Promise<string> {
