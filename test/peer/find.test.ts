@@ -2,7 +2,6 @@
 import { asyncScheduler, firstValueFrom, lastValueFrom, of, Subject, take, toArray } from 'rxjs'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createMemoryNetwork, createPeer, type FindNews, type Hit, type MemoryNetwork } from '../../src/index.js'
-import { createLibrary } from '../../src/store/library.js'
 import type { Finding, Inbound } from '../../src/streams/ports.js'
 import { createSearch } from '../../src/streams/search.js'
 import { inboundWith } from '../compliance/inbound.js'
@@ -210,8 +209,6 @@ describe('a peer', () => {
   })
 
   test('finds in real folders', async () => {
-    // Until the folder can be searched.
-    if (createLibrary({ dir: '.' }).search === undefined) return
     const network = createMemoryNetwork()
     await peerAt(network, 'one', [], { 'Report 2024.pdf': '1', 'other.txt': '2' })
     await peerAt(network, 'two', ['one'], { 'report 2025.txt': '3' })
