@@ -4,7 +4,7 @@ import type { FindBody } from '../control/messages.js'
 import { type KnownPeer, P2pError } from '../index.js'
 import { createBoard } from './board.js'
 import { gather, JSON_OUTPUT, PLAIN_OUTPUT, tableOutput } from './find-output.js'
-import { type FinderFlags, finderOf, nothingFound, timeoutMsOf } from './finder.js'
+import { type FinderFlags, finderOf, nothingFound, timeoutMsOf, waitedInVain } from './finder.js'
 import { createFindings, type Findings, holdersOf, namedBy } from './findings.js'
 import { keepLastFind } from './last-find.js'
 import { filesOf } from './network-files.js'
@@ -47,7 +47,7 @@ export async function find(words: readonly string[], flags: FindFlags): Promise<
     if (files.length > 0) for (const sentence of summaryOf(findings, known, { ...body, tookMs })) say(sentence)
     if (stops.reason !== undefined) return stoppedExitCode(stops.reason)
     if (files.length > 0) return 0
-    throw nothingFound(`Nothing fits ${text}`, known, tookMs >= timeoutMsOf(flags))
+    throw nothingFound(`Nothing fits ${text}`, known, waitedInVain(tookMs, timeoutMsOf(flags)))
   } finally {
     board.stop()
     await finder.close()
@@ -80,6 +80,6 @@ export function summaryOf(findings: Findings, known: readonly KnownPeer[], took:
   return [
     `${from} in ${(tookMs / 1_000).toFixed(1)} s.`,
     ...(files.length >= limit ? [`Stopped at ${limit}; more with --limit.`] : []),
-    ...(tookMs >= timeoutMs ? ['Not all peers had answered by then; wait longer with --timeout.'] : [])
+    ...(waitedInVain(tookMs, timeoutMs) ? ['Not all peers may have answered in time; wait longer with --timeout.'] : [])
   ]
 }
