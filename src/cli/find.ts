@@ -14,7 +14,7 @@ import { traceTree } from './trace-tree.js'
 
 const DEFAULT_FIND_LIMIT = 1_000
 
-export interface PatternFlags {
+interface PatternFlags {
   readonly regex?: boolean
   readonly content?: boolean
   readonly name?: boolean
@@ -55,7 +55,7 @@ export async function find(words: readonly string[], flags: FindFlags): Promise<
 }
 
 /** A text alone is words or a glob, as the peer reads it. Errors with USAGE. */
-export function patternOf(text: string, { regex, content, name }: PatternFlags): FindBody['pattern'] {
+function patternOf(text: string, { regex, content, name }: PatternFlags): FindBody['pattern'] {
   if (name === true && (regex === true || content === true))
     throw new P2pError('USAGE', 'One name is looked for, or something that fits', {
       advice: 'Leave out --name, or --regex and --content.'
