@@ -4,7 +4,7 @@ import type { FindBody } from '../control/messages.js'
 import { type KnownPeer, P2pError } from '../index.js'
 import { createBoard } from './board.js'
 import { gather, JSON_OUTPUT, PLAIN_OUTPUT, tableOutput } from './find-output.js'
-import { type FinderFlags, finderOf, nothingFound, timeoutMsOf } from './finder.js'
+import { type FinderFlags, finderOf, nothingFound, timeoutMsOf, waitedInVain } from './finder.js'
 import { createFindings, type Findings, holdersOf, namedBy } from './findings.js'
 import { keepLastFind } from './last-find.js'
 import { filesOf } from './network-files.js'
@@ -14,7 +14,7 @@ import { traceTree } from './trace-tree.js'
 
 const DEFAULT_FIND_LIMIT = 1_000
 
-export interface PatternFlags {
+interface PatternFlags {
   readonly regex?: boolean
   readonly content?: boolean
   readonly name?: boolean
@@ -47,7 +47,7 @@ export async function find(words: readonly string[], flags: FindFlags): Promise<
     if (files.length > 0) for (const sentence of summaryOf(findings, known, { ...body, tookMs })) say(sentence)
     if (stops.reason !== undefined) return stoppedExitCode(stops.reason)
     if (files.length > 0) return 0
-    throw nothingFound(`Nothing fits ${text}`, known, tookMs >= timeoutMsOf(flags))
+    throw nothingFound(`Nothing fits ${text}`, known, waitedInVain(tookMs, timeoutMsOf(flags)))
   } finally {
     board.stop()
     await finder.close()
@@ -55,7 +55,7 @@ export async function find(words: readonly string[], flags: FindFlags): Promise<
 }
 
 /** A text alone is words or a glob, as the peer reads it. Errors with USAGE. */
-export function patternOf(text: string, { regex, content, name }: PatternFlags): FindBody['pattern'] {
+function patternOf(text: string, { regex, content, name }: PatternFlags): FindBody['pattern'] {
   if (name === true && (regex === true || content === true))
     throw new P2pError('USAGE', 'One name is looked for, or something that fits', {
       advice: 'Leave out --name, or --regex and --content.'
@@ -80,6 +80,6 @@ export function summaryOf(findings: Findings, known: readonly KnownPeer[], took:
   return [
     `${from} in ${(tookMs / 1_000).toFixed(1)} s.`,
     ...(files.length >= limit ? [`Stopped at ${limit}; more with --limit.`] : []),
-    ...(tookMs >= timeoutMs ? ['Not all peers had answered by then; wait longer with --timeout.'] : [])
+    ...(waitedInVain(tookMs, timeoutMs) ? ['Not all peers may have answered in time; wait longer with --timeout.'] : [])
   ]
 }

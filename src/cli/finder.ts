@@ -63,6 +63,14 @@ export function timeoutMsOf({ timeout: seconds = DEFAULT_TIMEOUT_SECONDS }: Find
   return Math.min(Math.ceil(seconds * 1_000), MAX_FIND_TIMEOUT_MS)
 }
 
+/**
+ * Whether somebody was waited for in vain, as far as time tells: each of five peers on the way keeps a tenth of it, and those
+ * that answer take far less.
+ */
+export function waitedInVain(tookMs: number, timeoutMs: number): boolean {
+  return tookMs >= timeoutMs / 2
+}
+
 /** Of a network that is named, its peer, and no other. */
 async function runningPeer(flags: FinderFlags): Promise<ControlClient | undefined> {
   if (flags.network === undefined) return findRunningPeer(flags)
@@ -81,7 +89,7 @@ async function thoseWhoInvited(flags: FinderFlags): Promise<readonly string[]> {
 export function nothingFound(what: string, known: readonly KnownPeer[], late: boolean): P2pError {
   if (known.length === 0 || known.some(({ state }) => state !== 'failing')) {
     const advice = 'See who was asked with --trace.'
-    return new P2pError('NOT_FOUND', `${what}${late ? ', though not all have answered in time' : ''}`, { advice })
+    return new P2pError('NOT_FOUND', `${what}${late ? ', though not all may have answered in time' : ''}`, { advice })
   }
   const silent = known.every(({ reason }) => reason === 'timed-out')
   return new P2pError(silent ? 'TIMEOUT' : 'NETWORK', `${what}: none of the known peers answered`)

@@ -2,7 +2,7 @@
 import { takeUntil } from 'rxjs'
 import { type FindBody, MAX_FIND_LIMIT } from '../control/messages.js'
 import { gather } from './find-output.js'
-import { type FinderFlags, finderOf, nothingFound, timeoutMsOf } from './finder.js'
+import { type FinderFlags, finderOf, nothingFound, timeoutMsOf, waitedInVain } from './finder.js'
 import { createFindings, namedBy } from './findings.js'
 import { type NetworkFile, networkFiles, rareFiles, totalsOf } from './network-files.js'
 import { answer, formatSize, say, writeJson } from './output.js'
@@ -24,12 +24,12 @@ export async function lsNetwork(flags: LsNetworkFlags): Promise<number> {
     if (stops.reason !== undefined) return stoppedExitCode(stops.reason)
     const known = await finder.peers()
     const found = findings.files()
-    if (found.length === 0) throw nothingFound('There is no file in reach', known, tookMs >= timeoutMs)
+    if (found.length === 0) throw nothingFound('There is no file in reach', known, waitedInVain(tookMs, timeoutMs))
     const files = networkFiles(found, namedBy(known))
     show(flags.rare ? rareFiles(files) : files, flags)
     say(`${totalsOf(files)}.`)
     if (found.length >= MAX_FIND_LIMIT) say(`Stopped at ${MAX_FIND_LIMIT} files: there may be more, and more copies.`)
-    if (tookMs >= timeoutMs) say('Not all peers had answered by then: there may be more, and more copies.')
+    if (waitedInVain(tookMs, timeoutMs)) say('Not all peers may have answered in time: there may be more copies.')
     return 0
   } finally {
     await finder.close()

@@ -3,7 +3,7 @@ import { lastValueFrom, takeUntil } from 'rxjs'
 import type { FindBody } from '../control/messages.js'
 import { type Offer, P2pError } from '../index.js'
 import { gather } from './find-output.js'
-import { type Finder, type FinderFlags, finderOf, nothingFound, timeoutMsOf } from './finder.js'
+import { type Finder, type FinderFlags, finderOf, nothingFound, timeoutMsOf, waitedInVain } from './finder.js'
 import { createFindings } from './findings.js'
 import { answer, formatSize, writeJson } from './output.js'
 import { type Stops, stoppedExitCode, watchStops } from './stop.js'
@@ -44,7 +44,7 @@ async function traced(name: string, finder: Finder, flags: QueryFlags, stops: St
   const [first] = findings.files()
   if (first !== undefined || stops.reason !== undefined) return first
   const known = await finder.peers()
-  const missed = nothingFound(`Couldn't find the file ${name}`, known, tookMs >= timeoutMs)
+  const missed = nothingFound(`Couldn't find the file ${name}`, known, waitedInVain(tookMs, timeoutMs))
   throw new P2pError(missed.code, missed.message, { advice: 'Check the spelling, or ask more peers.' })
 }
 

@@ -1,7 +1,8 @@
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { dirname, join } from 'node:path'
-import { describe, expect, test } from 'vitest'
-import { jsonLines, run, serve, testFolder } from './program.js'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { jsonLines, launch, run, serve, testFolder } from './program.js'
 import { onTerminal, python } from './pty.js'
 
 /** A peer tells of a file that was just written a little later, and of its content when it is hashed. */
@@ -34,6 +35,18 @@ async function inARow(...folders: readonly Record<string, string>[]) {
   const contents = new Set(folders.flatMap((files) => Object.values(files)))
   await expect.poll(hashed, PATIENT).toBe(contents.size)
   return { folder, urls }
+}
+
+/** Takes connections, and says nothing. */
+async function silent(): Promise<string> {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => sockets.add(socket.on('error', () => undefined)))
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
 const FAR = { 'notes/report-1.txt': 'one\nbuy milk\nthree\n', 'same.txt': 'the same' }
@@ -108,6 +121,25 @@ describe('find', () => {
     const ended = await run(folder, ['find', 'fooo'])
     expect(ended).toMatchObject({ code: 3, out: '' })
     expect(ended.err).toMatch(/^p2p-rx: Nothing fits fooo\. .+\n$/)
+  })
+
+  test('says so when not all have answered in time', async () => {
+    const { folder, urls } = await inARow(FAR, {})
+    const args = ['find', 'report', '--timeout', '1', '--peer', urls[0] ?? '', '--peer', await silent()]
+    const ended = await run(folder, args)
+    expect(ended).toMatchObject({ code: 0, out: expect.stringContaining('report-1.txt') as string })
+    expect(ended.err).toMatch(/^1 file from 1 peer in .*\nNot all peers may have answered in time; .*\n$/)
+  })
+
+  test('ends with 130 when it is interrupted', async () => {
+    const { folder, urls } = await inARow(FAR, {})
+    const running = launch(folder, ['find', 'report', '--peer', urls[0] ?? '', '--peer', await silent()])
+    await running.seen('out', /report-1/)
+    running.child.kill('SIGINT')
+    expect(await running.ended).toMatchObject({
+      code: 130,
+      err: expect.stringMatching(/^1 file from 1 peer/) as string
+    })
   })
 
   test('with --trace draws who was asked by whom', async () => {
@@ -215,6 +247,18 @@ describe.skipIf(python === undefined)('on a terminal', () => {
     expect(lines).toContainEqual(expect.stringMatching(/^.*SIZE {2}COPIES {2}HOPS {2}WHO +NAME$/))
     expect(lines).toContain(`      19 B       1     2  ${(urls[0] ?? '').slice(7).padEnd(26)}  notes/report-1.txt`)
     expect(out).toMatch(/2 files from 2 peers in \d\.\d s\.\r\n$/)
+  })
+
+  test('the table is drawn while others are waited for', async () => {
+    const { folder, urls } = await inARow(FAR, {})
+    const running = onTerminal(folder, ['find', 'report', '--peer', urls[0] ?? '', '--peer', await silent()])
+    await running.seen('out', /report-1\.txt/)
+    running.child.stdin.write('\x03')
+    const { out, code } = await running.ended
+    expect(code).toBe(130)
+    // Drawn, taken away, and printed.
+    expect(out.match(/notes\/report-1\.txt/g)?.length).toBeGreaterThan(1)
+    expect(out.lastIndexOf('\x1b[?25h')).toBeGreaterThan(out.lastIndexOf('\x1b[?25l'))
   })
 
   test('the shell finds, and completes get with what was found', async () => {
