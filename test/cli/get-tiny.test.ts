@@ -11,11 +11,9 @@ async function network(files: Readonly<Record<string, string>>) {
   const share = join(folder, 'share')
   const { url } = await serve(folder, share, ['--tiny-password-file', 'password'])
   for (const [name, content] of Object.entries(files)) await writeFile(join(share, name), content)
-  // Until the newest file is listed.
-  for (let out = ''; !out.includes('zzz'); ) {
-    await writeFile(join(share, 'zzz'), '')
-    out = (await run(folder, ['ls', '--peer', url])).out
-  }
+  await writeFile(join(share, 'zzz'), '')
+  // Until the newest file is listed; written again, it would have to rest again.
+  for (let out = ''; !out.includes('zzz'); ) out = (await run(folder, ['ls', '--peer', url])).out
   const get = (...args: string[]) => run(folder, ['get', '--tiny', url, '--tiny-password-file', 'password', ...args])
   return { folder, url, get }
 }
