@@ -1,16 +1,11 @@
 /** The lines of a text that fit a pattern. */
 import { isUtf8 } from 'node:buffer'
+import { MAX_HIT_LINES, MAX_LINE_CHARS } from '../streams/hits.js'
 import type { MatchedLine } from '../streams/ports.js'
 import type { Matcher } from './patterns.js'
 
 /** Larger files are no texts that people read. */
 export const MAX_TEXT_BYTES = 16 * 1024 ** 2
-
-/** Of one file; who wants more fetches it. */
-const MAX_LINES = 16
-
-/** Of one line, around what fits. */
-const MAX_LINE_CHARS = 256
 
 /** Whether a file is text shows here, as it does for grep and git. */
 export const PROBE_BYTES = 8 * 1024
@@ -23,7 +18,7 @@ export function textOf(bytes: Uint8Array): string | undefined {
 export function matchedLines(text: string, matcher: Matcher): readonly MatchedLine[] {
   const lines: MatchedLine[] = []
   let number = 1
-  for (let start = 0; start < text.length && lines.length < MAX_LINES; number++) {
+  for (let start = 0; start < text.length && lines.length < MAX_HIT_LINES; number++) {
     const end = text.indexOf('\n', start)
     const stop = end === -1 ? text.length : end
     const line = text.slice(start, text[stop - 1] === '\r' && stop > start ? stop - 1 : stop)

@@ -9,14 +9,14 @@ export const MAX_BATCH_HITS = 64
 /** and its size on the wire: a relay holds one for each neighbour. */
 export const MAX_BATCH_BYTES = 64 * 1024
 /** Holders of one hit; more come in further hits. A peer has as many addresses, and one hit is short. */
-const MAX_HIT_HOLDERS = 8
+export const MAX_HIT_HOLDERS = 8
 /** Peers of one hit that pass its bytes on: one is enough, and others for when it leaves. */
-const MAX_HIT_RELAYS = 4
+export const MAX_HIT_RELAYS = 4
 /** Lines of one file that are told, and how much of each: enough to see whether it is the right one. */
-const MAX_HIT_LINES = 16
-const MAX_LINE_CHARS = 256
+export const MAX_HIT_LINES = 16
+export const MAX_LINE_CHARS = 256
 /** Of the reason that a trace gives. */
-const MAX_DETAIL_CHARS = 256
+export const MAX_DETAIL_CHARS = 256
 
 /** Hits of one key are one hit with several holders. What has no root is a file of its holder alone. */
 export function keyOf({ root, name, size, holders }: Pick<Hit, 'root' | 'name' | 'size' | 'holders'>): string {

@@ -29,7 +29,7 @@ import {
   type QueryState,
   step
 } from './query-rules.js'
-import { peerKey, peerKeys } from './urls.js'
+import { without } from './urls.js'
 
 /** Neighbours of one query that are asked at once, unless set otherwise. */
 export const DEFAULT_CONCURRENCY = 8
@@ -107,8 +107,7 @@ export function createQuery(init: QueryInit): Query {
     history,
     expiresAtMs
   }: QueryJob & { type: 'broadcast' }): Observable<QueryCommand> {
-    const taken = peerKeys([...history, ...question.asking])
-    const peers = neighbours().filter((url) => !addresses(url).some((named) => taken.has(peerKey(named) ?? named)))
+    const peers = without(neighbours(), [...history, ...question.asking], addresses)
     if (peers.length === 0) return of({ type: 'all-heard', key })
     const askOne = (peer: PeerUrl, leftMs: number) => {
       // Rule 6. The neighbour gets less than we have, so that it answers before we give up.

@@ -24,7 +24,7 @@ export const MAX_LIMIT = 250_000
 /** What a pattern may be long: a longest name fits. */
 export const MAX_PATTERN_CHARS = 4_096
 /** How long others may have us search. */
-const MAX_FIND_MS = 120_000
+export const MAX_FIND_MS = 120_000
 /** The same of a standing find: its asker asks anew before. */
 export const MAX_STANDING_MS = 11 * 60_000
 

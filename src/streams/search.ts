@@ -16,7 +16,7 @@ import {
 } from './search-rules.js'
 import { type SearchNews, searching } from './searching.js'
 import { hash53 } from './told.js'
-import { peerKey, peerKeys } from './urls.js'
+import { without } from './urls.js'
 
 /** Neighbours of one find that are asked at once: a find wants them all, and the first hits soon. */
 const SEARCH_CONCURRENCY = 64
@@ -61,13 +61,13 @@ export function createSearch(init: SearchInit): Searches {
   })
 
   function searchJob({ key, running, history, far }: SearchJob): Observable<SearchCommand> {
-    const { pattern, standing = false } = running.search
+    const { pattern, asking, standing = false } = running.search
     return new Observable((subscriber) => {
       const news$ = searching({
         running,
         history,
         match: match && (() => match(pattern, { standing })),
-        peers: far && init.find !== undefined ? peersFor(running.search, history) : [],
+        peers: far && init.find !== undefined ? without(neighbours(), [...history, ...asking], addresses) : [],
         find,
         report,
         concurrency,
@@ -86,11 +86,6 @@ export function createSearch(init: SearchInit): Searches {
         }
       })
     })
-  }
-
-  function peersFor({ asking }: Search, history: readonly PeerUrl[]): readonly PeerUrl[] {
-    const taken = peerKeys([...history, ...asking])
-    return neighbours().filter((url) => !addresses(url).some((named) => taken.has(peerKey(named) ?? named)))
   }
 
   actor.event$.subscribe({

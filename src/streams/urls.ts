@@ -51,6 +51,16 @@ export function peerKeys(urls: Iterable<PeerUrl>): Set<string> {
   return keys
 }
 
+/** Those of `peers` that are not among `taken` by any of their addresses. */
+export function without(
+  peers: readonly PeerUrl[],
+  taken: Iterable<PeerUrl>,
+  addresses: (url: PeerUrl) => readonly PeerUrl[]
+): readonly PeerUrl[] {
+  const keys = peerKeys(taken)
+  return peers.filter((url) => !addresses(url).some((named) => keys.has(peerKey(named) ?? named)))
+}
+
 /** The URLs that are a peer's, one of each key, the first {@link MAX_ADDRESSES}. */
 export function distinctUrls(urls: Iterable<PeerUrl>): readonly PeerUrl[] {
   const distinct = new Map<string, PeerUrl>()

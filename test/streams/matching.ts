@@ -1,7 +1,7 @@
 /** Files that fit, as a share tells of them: in batches, each when it is asked for. */
 import { Observable } from 'rxjs'
 import { P2pError } from '../../src/errors.js'
-import type { Library, Match, Matches } from '../../src/streams/ports.js'
+import type { Library, Match, Matches, Search } from '../../src/streams/ports.js'
 
 export const rootOf = (content: string | number) => Buffer.from(String(content)).toString('hex').padStart(64, '0')
 
@@ -10,6 +10,16 @@ export const fileOf = (name: string, content: string | number = name): Match => 
   size: String(content).length,
   modifiedMs: 0,
   root: rootOf(content)
+})
+
+export const searchOf = (given: Partial<Search> = {}): Search => ({
+  pattern: { kind: 'words', text: 'x' },
+  history: [],
+  id: 'id',
+  asking: [],
+  limit: 100,
+  deadlineMs: 5_000,
+  ...given
 })
 
 export interface Matching {

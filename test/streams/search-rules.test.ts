@@ -13,19 +13,10 @@ import {
   type SearchState,
   step
 } from '../../src/streams/search-rules.js'
+import { searchOf as search } from './matching.js'
 
 const US = 'http://127.0.0.1:4242'
 const peers = (count: number) => Array.from({ length: count }, (_, at) => `http://127.0.0.1:${at + 1}`)
-
-const search = (given: Partial<Search> = {}): Search => ({
-  pattern: { kind: 'words', text: 'x' },
-  history: [],
-  id: 'id',
-  asking: [],
-  limit: 100,
-  deadlineMs: 5_000,
-  ...given
-})
 
 const ask = (key: number, given: Partial<Search> = {}, { own = false, as = US } = {}): SearchCommand => {
   return { type: 'ask', key, nowMs: 1_000, search: search(given), as, own }

@@ -6,21 +6,11 @@ import { createSearch } from '../../src/streams/search.js'
 import type { SearchNews } from '../../src/streams/searching.js'
 import { createVirtualClock } from '../../src/transport/memory/clock.js'
 import { marbles } from './marbles.js'
-import { fileOf, matching } from './matching.js'
+import { fileOf, matching, searchOf as search } from './matching.js'
 
 const US = 'http://127.0.0.1:4242'
 const peers = (count: number) => Array.from({ length: count }, (_, at) => `http://127.0.0.1:${at + 1}`)
 const [ONE = '', TWO = ''] = peers(2)
-
-const search = (given: Partial<Search> = {}): Search => ({
-  pattern: { kind: 'words', text: 'x' },
-  history: [],
-  id: 'id',
-  asking: [],
-  limit: 100,
-  deadlineMs: 5_000,
-  ...given
-})
 
 const hitOf = (name: string, holder: string, given: Partial<Hit> = {}): Hit => {
   const { modifiedMs: _, ...file } = fileOf(name)

@@ -3,9 +3,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { LINGER_MS } from './limits.js'
+import { refuse } from './refuse.js'
 
 /** Why a body cannot be read. `gone` means there is nobody left to tell. */
-export class BadBody extends Error {
+class BadBody extends Error {
   constructor(readonly reason: 'too-big' | 'encoding' | 'broken' | 'gone') {
     super(reason)
   }
@@ -66,11 +67,35 @@ function collect(stream: Readable, maxBytes: number, onError: 'broken' | 'gone')
   })
 }
 
+/** Answers a request whose body could not be read; `tooBig` begins the answer to one that is too long. Throws what is no {@link BadBody}. */
+export function refuseBody(
+  request: IncomingMessage,
+  response: ServerResponse,
+  error: unknown,
+  tooBig: (response: ServerResponse) => void
+): void {
+  if (!(error instanceof BadBody)) throw error
+  switch (error.reason) {
+    case 'gone':
+      response.destroy()
+      return
+    case 'broken':
+      refuse(response, 400)
+      return
+    case 'encoding':
+      refuse(response, 415, { 'Accept-Encoding': 'gzip, identity' }, true)
+      return
+    case 'too-big':
+      tooBig(response)
+      endReadingOn(request, response)
+  }
+}
+
 /**
  * Ends an answer to a body that is not read to its end. Ending at once would close with bytes unread, and the reset would
  * wipe out the answer before its reader sees it.
  */
-export function endReadingOn(request: IncomingMessage, response: ServerResponse): void {
+function endReadingOn(request: IncomingMessage, response: ServerResponse): void {
   const linger = setTimeout(() => response.end(), LINGER_MS)
   request.once('end', () => response.end())
   response.once('close', () => clearTimeout(linger))

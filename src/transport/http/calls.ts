@@ -5,7 +5,7 @@ import { decodeCall, encodeFault } from '../xmlrpc/codec.js'
 import { type Door, dispatch } from '../xmlrpc/serve.js'
 import { XmlRpcError } from '../xmlrpc/xmlrpc-error.js'
 import { createAnswer } from './answer.js'
-import { BadBody, endReadingOn, readBody } from './body.js'
+import { readBody, refuseBody } from './body.js'
 import { callerAddress, isFromHere, mayName } from './caller-address.js'
 import type { HttpLimits } from './limits.js'
 import type { Pace } from './pace.js'
@@ -23,7 +23,7 @@ export function createCallHandler(door: Door, limits: HttpLimits, running: { cou
     try {
       body = await readBody(request, limits.maxBodyBytes)
     } catch (error) {
-      refuseBody(request, response, error, limits)
+      refuseBody(request, response, error, tooBig(limits.maxBodyBytes))
       return
     }
     const { socket } = request
@@ -63,23 +63,9 @@ export function createCallHandler(door: Door, limits: HttpLimits, running: { cou
   }
 }
 
-function refuseBody(request: IncomingMessage, response: ServerResponse, error: unknown, { maxBodyBytes }: HttpLimits) {
-  if (!(error instanceof BadBody)) throw error
-  switch (error.reason) {
-    case 'gone':
-      response.destroy()
-      return
-    case 'broken':
-      refuse(response, 400)
-      return
-    case 'encoding':
-      refuse(response, 415, { 'Accept-Encoding': 'gzip, identity' }, true)
-      return
-    case 'too-big': {
-      const fault = encodeFault(OTHER_FAULT, `A call has at most ${maxBodyBytes} bytes.`)
-      response.writeHead(200, { 'Content-Type': 'text/xml', 'Content-Length': fault.length, Connection: 'close' })
-      response.write(fault)
-      endReadingOn(request, response)
-    }
-  }
+/** Who calls understands a fault; a status would look like another program. */
+const tooBig = (maxBytes: number) => (response: ServerResponse) => {
+  const fault = encodeFault(OTHER_FAULT, `A call has at most ${maxBytes} bytes.`)
+  response.writeHead(200, { 'Content-Type': 'text/xml', 'Content-Length': fault.length, Connection: 'close' })
+  response.write(fault)
 }

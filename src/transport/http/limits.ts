@@ -115,8 +115,6 @@ export const SPARE_BYTES = 32_768
 export const MAX_FIND_BODY_BYTES = 65_536
 /** One line of its answer, line feed included: many hits with usual names, one with the longest name and all its lines. */
 export const MAX_FIND_LINE_BYTES = 65_536
-/** Hits on one line, and calls that are told on it. */
-export const MAX_HITS_PER_LINE = 64
 /** URLs that the hits of one line have between them: a line of hits with many holders becomes several. */
 export const MAX_URLS_PER_LINE = 128
 /** Hits of an answer that are not as they have to be: some may be another program's idea of a name, more are malice. */
@@ -127,8 +125,5 @@ export const MAX_STANDING_FINDS = 64
 /** The same of one address or member: a peer passes on what it is asked and has some of its own. */
 export const MAX_FINDS_PER_CALLER = 32
 export const MAX_STANDING_FINDS_PER_CALLER = 8
-/** Longest deadline of a find, and of one that stays open: its asker asks anew every ten minutes. */
-export const MAX_FIND_MS = 120_000
-export const MAX_STANDING_MS = 660_000
 /** Finds that we have open with neighbours; each holds a socket. One of them is kept for later for each neighbour. */
 export const MAX_OPEN_FINDS = 256

@@ -4,21 +4,22 @@
  * thousands: arrays instead of objects, and the few URLs once, are half the bytes, and the check by hand is total and quick.
  */
 import * as v from 'valibot'
+import {
+  MAX_BATCH_HITS,
+  MAX_DETAIL_CHARS,
+  MAX_HIT_HOLDERS,
+  MAX_HIT_LINES,
+  MAX_HIT_RELAYS,
+  MAX_LINE_CHARS
+} from '../../../streams/hits.js'
 import { isPlainName } from '../../../streams/names.js'
 import type { Finding, Hit, MatchedLine, PeerUrl, Trace } from '../../../streams/ports.js'
+import { MAX_HISTORY_LENGTH } from '../../../streams/query-rules.js'
 import { MAX_URL_LENGTH, peerKey } from '../../../streams/urls.js'
-import { MAX_FIND_LINE_BYTES, MAX_HITS_PER_LINE, MAX_URLS_PER_LINE } from '../limits.js'
+import { MAX_FIND_LINE_BYTES, MAX_URLS_PER_LINE } from '../limits.js'
 
-/** Of one hit. More are left out: eight are enough to fetch it from, and whoever asks gathers those of all neighbours. */
-const MAX_HIT_HOLDERS = 8
-const MAX_HIT_RELAYS = 4
-const MAX_HIT_LINES = 16
-const MAX_LINE_CHARS = 256
-/** Peers that may take part in one find. */
-const MAX_HOPS = 6
 /** A URL that was looked at once is known; a few hundred peers are in reach. */
 const MAX_KNOWN_URLS = 512
-const MAX_DETAIL_CHARS = 256
 
 const ENDS = ['all', 'seen', 'declined', 'late'] as const
 export type End = Extract<Finding, { type: 'ended' }>['how']
@@ -29,7 +30,7 @@ export const endLine = (how: End): string => `{"end":"${how}"}`
 export function encodeFound(hits: readonly Hit[], traces: readonly Trace[] = []): readonly string[] {
   const most = Math.max(hits.length, traces.length)
   if (most === 0) return []
-  const line = most <= MAX_HITS_PER_LINE ? encodeLine(hits, traces) : undefined
+  const line = most <= MAX_BATCH_HITS ? encodeLine(hits, traces) : undefined
   if (line !== undefined) return [line]
   if (most === 1) return hits.length === traces.length ? [...encodeFound(hits), ...encodeFound([], traces)] : []
   const half = Math.ceil(most / 2)
@@ -97,7 +98,7 @@ export function createLineReader(scheme: string): (line: string) => FoundLine | 
       const how = ENDS.find((each) => each === end)
       return how === undefined ? undefined : { type: 'ended', how }
     }
-    if (!isList(urls, MAX_URLS_PER_LINE) || !isList(hits, MAX_HITS_PER_LINE) || !isList(traces, MAX_HITS_PER_LINE))
+    if (!isList(urls, MAX_URLS_PER_LINE) || !isList(hits, MAX_BATCH_HITS) || !isList(traces, MAX_BATCH_HITS))
       return undefined
     const places: Places = urls.map((url) => (isUrl(url) ? [url] : undefined))
     const good = hits.map((hit) => hitOf(hit, places)).filter((hit) => hit !== undefined)
@@ -135,7 +136,7 @@ function hitOf(row: unknown, places: Places): Hit | undefined {
   const root = row[2]
   const hops = row[3]
   if (typeof name !== 'string' || !isPlainName(name)) return undefined
-  if (!isCount(size, Number.MAX_SAFE_INTEGER) || !isCount(hops, MAX_HOPS)) return undefined
+  if (!isCount(size, Number.MAX_SAFE_INTEGER) || !isCount(hops, MAX_HISTORY_LENGTH)) return undefined
   if (typeof root !== 'string' || (root !== '' && !ROOT.test(root))) return undefined
   const holders = urlsAt(row[4], places, MAX_HIT_HOLDERS)
   if (holders === undefined || holders.length === 0) return undefined
@@ -181,7 +182,7 @@ const Count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 const TraceShape = v.object({
   from: v.pipe(v.string(), v.maxLength(MAX_URL_LENGTH)),
   to: v.pipe(v.string(), v.maxLength(MAX_URL_LENGTH)),
-  depth: v.pipe(Count, v.maxValue(MAX_HOPS)),
+  depth: v.pipe(Count, v.maxValue(MAX_HISTORY_LENGTH)),
   outcome: v.picklist(['answered', 'missed', 'seen', 'declined', 'timed-out', 'failed', 'taken-back']),
   hits: Count,
   tookMs: v.pipe(v.number(), v.finite(), v.minValue(0)),

@@ -1,9 +1,10 @@
 /** What is asked in a find, as JSON, and read from whoever asks. */
 import * as v from 'valibot'
 import type { Search } from '../../../streams/ports.js'
+import { MAX_FIND_MS, MAX_LIMIT, MAX_PATTERN_CHARS, MAX_STANDING_MS } from '../../../streams/search-rules.js'
 import { MAX_URL_LENGTH } from '../../../streams/urls.js'
 import { MAX_ASKING } from '../../xmlrpc/schemas.js'
-import { MAX_FIND_BODY_BYTES, MAX_FIND_MS, MAX_STANDING_MS } from '../limits.js'
+import { MAX_FIND_BODY_BYTES } from '../limits.js'
 
 /** Where finds are asked, whatever the path of the peer's URL is. */
 export const FIND_PATH = '/find'
@@ -16,10 +17,6 @@ export function isOfType(header: string | undefined, type: string): boolean {
 }
 
 const VERSION = 1
-/** Hits that one find may want; who wants more gets this many. */
-const MAX_LIMIT = 250_000
-/** Of a pattern: the longest name fits. */
-const MAX_PATTERN_CHARS = 4_096
 /** Peers in a history. The rules stop at 6; what is longer is answered, and not passed on. */
 const MAX_HISTORY = 64
 const MAX_ID_CHARS = 64

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { defer } from 'rxjs'
 import type { Inbound, PeerUrl, Search } from '../../../streams/ports.js'
-import { BadBody, endReadingOn, readBody } from '../body.js'
+import { readBody, refuseBody } from '../body.js'
 import { callerId } from '../caller.js'
 import { callerAddress, isFromHere } from '../caller-address.js'
 import { type HttpLimits, MAX_FIND_BODY_BYTES } from '../limits.js'
@@ -31,8 +31,13 @@ export function createFindHandler({ searched, as, limits, running, pace }: FindH
       refuse(response, 415, {}, true, `A find is ${FIND_TYPE}`)
       return
     }
-    const body = await bodyOf(request, response)
-    if (body === undefined) return
+    let body: Buffer
+    try {
+      body = await readBody(request, MAX_FIND_BODY_BYTES)
+    } catch (error) {
+      refuseBody(request, response, error, tooBig)
+      return
+    }
     const { socket } = request
     const address = callerAddress(socket)
     const turn = pace.turn({ address, isHere: isFromHere(socket) })
@@ -74,29 +79,8 @@ function decline(response: ServerResponse): void {
   response.end(line)
 }
 
-/** The body; nothing, and the request refused, where it cannot be read. */
-async function bodyOf(request: IncomingMessage, response: ServerResponse): Promise<Buffer | undefined> {
-  try {
-    return await readBody(request, MAX_FIND_BODY_BYTES)
-  } catch (error) {
-    if (!(error instanceof BadBody)) throw error
-    switch (error.reason) {
-      case 'gone':
-        response.destroy()
-        break
-      case 'broken':
-        refuse(response, 400)
-        break
-      case 'encoding':
-        refuse(response, 415, { 'Accept-Encoding': 'gzip, identity' }, true)
-        break
-      case 'too-big': {
-        const text = `A find has at most ${MAX_FIND_BODY_BYTES} bytes\n`
-        response.writeHead(413, { 'Content-Type': 'text/plain', 'Content-Length': text.length, Connection: 'close' })
-        response.write(text)
-        endReadingOn(request, response)
-      }
-    }
-    return undefined
-  }
+function tooBig(response: ServerResponse): void {
+  const text = `A find has at most ${MAX_FIND_BODY_BYTES} bytes\n`
+  response.writeHead(413, { 'Content-Type': 'text/plain', 'Content-Length': text.length, Connection: 'close' })
+  response.write(text)
 }
